@@ -1,0 +1,37 @@
+"""Readers of powder pattern files, registered as any stranger's would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.hookspecs import hookimpl
+from pxrdgen_readers.options import NoOptions
+
+_READERS = (
+    ("brml", "brml:BrmlReader", "Bruker DIFFRAC.MEASUREMENT archive (.brml)"),
+    ("bruker-raw", "bruker_raw:BrukerRawReader", "Bruker binary, RAW1.01 and RAW4.00 (.raw)"),
+    ("columns", "columns:ColumnsReader", "columns of text (.xy .xye .csv .dat .txt), any delimiter"),
+    ("gsas", "gsas:GsasReader", "GSAS banks over 2theta (.fxye .gsas .gsa .raw)"),
+    ("pdcif", "pdcif:PdcifReader", "powder CIF (.cif)"),
+    ("ras", "ras:RasReader", "Rigaku text (.ras)"),
+    ("rasx", "rasx:RasxReader", "Rigaku SmartLab Studio II archive (.rasx)"),
+    ("uxd", "uxd:UxdReader", "Bruker / Siemens text (.uxd)"),
+    ("xrdml", "xrdml:XrdmlReader", "PANalytical / Malvern XML (.xrdml)"),
+)
+
+
+@hookimpl
+def pxrdgen_components() -> Iterable[ComponentRecord]:
+    """A record for each reader."""
+    return [
+        ComponentRecord(
+            kind=ComponentKind.READER,
+            name=name,
+            target=f"pxrdgen_readers.{target}",
+            options=NoOptions,
+            interface_version=1,
+            summary=summary,
+        )
+        for name, target, summary in _READERS
+    ]
