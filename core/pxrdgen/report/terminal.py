@@ -1,0 +1,85 @@
+"""A solution on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pxrdgen.report.formula import formula_text, short_symbol
+from pxrdgen.report.numbers import fixed, percent
+from pxrdgen.report.wording import FALLBACK_ADVICE, headline, meaning
+from pxrdgen.solver.values import Candidate, Solution, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+_STYLES = {Verdict.SOLVED: "bold green", Verdict.PROBABLE: "bold yellow", Verdict.NOT_SOLVED: "bold red"}
+
+
+def print_solution(solution: Solution, console: Console, *, limit: int = 10) -> None:
+    """Print the verdict, the ``limit`` best candidates and the notes."""
+    console.print(render_solution(solution, limit=limit))
+
+
+def render_solution(solution: Solution, *, limit: int = 10) -> RenderableType:
+    """Verdict line with its reasons, ranked table, warnings of the best, notes.
+
+    Text from files is never read as rich markup.
+    """
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [_verdict(solution)]
+    if solution.evidence is not None:
+        parts += [Text(f"  {reason}") for reason in solution.evidence.reasons]
+    if solution.candidates:
+        parts += [Text(), _ranked(solution.candidates[:limit])]
+        hidden = len(solution.candidates) - limit
+        if hidden > 0:
+            parts.append(Text(f"  and {hidden} more in result.json", style="dim"))
+    best = solution.best
+    if best is not None and best.warnings:
+        parts += [Text(), Text("Warnings for candidate 1", style="bold")]
+        parts += [Text(f"  - {warning}") for warning in best.warnings]
+    unsolved = solution.verdict is Verdict.NOT_SOLVED
+    notes = solution.notes or ((FALLBACK_ADVICE,) if unsolved else ())
+    if notes:
+        parts += [Text(), Text("Notes and what to try next" if unsolved else "Notes", style="bold")]
+        parts += [Text(f"  - {note}") for note in notes]
+    return Group(*parts)
+
+
+def _verdict(solution: Solution) -> Text:
+    from rich.text import Text
+
+    return Text.assemble((headline(solution), _STYLES[solution.verdict]), ("  " + meaning(solution), ""))
+
+
+def _ranked(candidates: Sequence[Candidate]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for name in ("", "Formula", "Space group"):
+        table.add_column(name, no_wrap=True)
+    for name in ("Rwp", "GOF", "a", "b", "c (Å)", "α", "β", "γ (°)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Origin", overflow="fold")
+    table.add_column("Score", justify="right", no_wrap=True)
+    for rank, candidate in enumerate(candidates, start=1):
+        cell = candidate.conventional.cell
+        table.add_row(
+            str(rank),
+            formula_text(candidate.conventional),
+            Text(f"{short_symbol(candidate.space_group_symbol)} ({candidate.space_group_number})"),
+            percent(candidate.refinement.r_wp),
+            fixed(candidate.refinement.gof, 2),
+            *(fixed(length, 4) for length in (cell.a, cell.b, cell.c)),
+            *(fixed(angle, 2) for angle in (cell.alpha, cell.beta, cell.gamma)),
+            Text(candidate.origin),
+            fixed(candidate.score, 4),
+        )
+    return table

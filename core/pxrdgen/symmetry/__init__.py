@@ -1,0 +1,1 @@
+"""Space groups and their settings, symmetry of refined structures, conventional descriptions."""
