@@ -1,0 +1,141 @@
+"""The Python door: ``pxrdgen.solve(...)`` takes the words of the command line and returns a :class:`Solution`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pxrdgen.cell import UnitCell
+from pxrdgen.components import ComponentKind
+from pxrdgen.composition import parse_formula
+from pxrdgen.errors import CellError, OptionError
+from pxrdgen.instrument import Instrument, Radiation, named_instrument, radiation_from
+from pxrdgen.pattern import PowderPattern
+from pxrdgen.specs import PipelineSpec
+
+if TYPE_CHECKING:
+    from pxrdgen.registry import Registry
+    from pxrdgen.solver.pipeline import Components, Progress
+    from pxrdgen.solver.values import Solution
+
+
+def solve(
+    pattern: PowderPattern | str | Path,
+    formula: str,
+    *,
+    z: int | None = None,
+    cell: UnitCell | Sequence[float] | None = None,
+    centring: str | None = None,
+    space_group: str | int | None = None,
+    instrument: Instrument | str | None = None,
+    wavelength: Radiation | str | float | None = None,
+    ranges: Sequence[tuple[float, float]] = (),
+    exclude: Sequence[tuple[float, float]] = (),
+    candidates: int | None = None,
+    budget: float | None = None,
+    seed: int | None = None,
+    spec: PipelineSpec | None = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """Find the crystal structure behind a powder pattern.
+
+    Args:
+        pattern: a pattern, or a file of any format an installed reader knows.
+        formula: of one formula unit, ``"CuSO4.5H2O"``.
+        z: formula units in the cell as typed; several are tried when it is left out.
+        cell: a b c (A) alpha beta gamma (degrees), in any setting.
+        centring: P A B C I F or R; default from the space group, else P.
+        space_group: number or Hermann-Mauguin symbol with its setting; names the setting of the answer.
+        instrument: an :class:`Instrument` or the name of a shipped one; default: what the file says.
+        wavelength: a tube or A, where the file says nothing.
+        ranges, exclude: 2theta ranges (degrees) to use and to leave out.
+        candidates, budget (s), seed: override the spec's.
+        spec: the pipeline; default: everything by default.
+        registry: of components; default: what is installed.
+        progress: called with stage, share done and best score.
+
+    Raises:
+        InputError: something given cannot be used; the message says what and how to mend it.
+    """
+    from pxrdgen.io.patterns import read_pattern
+    from pxrdgen.preparation import prepare
+    from pxrdgen.registry import default_registry
+    from pxrdgen.solver.pipeline import SolveSettings, solve_problems
+    from pxrdgen.solver.problem import build_problem, problems_for_z
+    from pxrdgen.symmetry.space_group import parse_space_group
+
+    registry = registry or default_registry()
+    spec = _overridden(spec or PipelineSpec(), candidates, budget, seed)
+    composition, formula_notes = parse_formula(formula)
+    group = None if space_group is None else parse_space_group(space_group)
+    if cell is None:
+        raise CellError(
+            "got no cell, expected six numbers a b c alpha beta gamma: finding the cell from the pattern is not part "
+            "of this version; index the pattern with another program and give the cell it prints"
+        )
+    unit_cell = cell if isinstance(cell, UnitCell) else UnitCell.from_numbers(cell)
+    components = build_components(spec, registry)
+    radiation, note = _radiation(wavelength)
+    if not isinstance(pattern, PowderPattern):
+        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
+    if instrument is not None:
+        found = named_instrument(instrument) if isinstance(instrument, str) else instrument
+        pattern = replace(pattern, instrument=found)
+    if z is None:
+        problems = problems_for_z(
+            pattern, composition, cell=unit_cell, centring=centring, space_group=group, at_least=0.1
+        )[:3]
+    else:
+        problems = [build_problem(pattern, composition, cell=unit_cell, z=z, centring=centring, space_group=group)]
+    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
+    settings = SolveSettings(
+        candidates=spec.candidates, refine_best=spec.refine_best, budget_s=spec.budget_s, seed=spec.seed
+    )
+    solution = solve_problems(problems, prepared, components, settings, progress)
+    return _with_provenance(solution, spec, registry, (*formula_notes, *((note,) if note else ())))
+
+
+def build_components(spec: PipelineSpec, registry: Registry) -> Components:
+    """The generators and the refiner a spec names."""
+    from pxrdgen.solver.pipeline import Components
+
+    return Components(
+        generators={
+            part.plugin: registry.build(ComponentKind.GENERATOR, part.plugin, part.options) for part in spec.generators
+        },
+        refiner=registry.build(ComponentKind.REFINER, spec.refiner.plugin, spec.refiner.options),
+    )
+
+
+def _overridden(spec: PipelineSpec, candidates: int | None, budget: float | None, seed: int | None) -> PipelineSpec:
+    if candidates is not None and candidates < 1:
+        raise OptionError(f"got {candidates} candidates, expected at least 1")
+    if budget is not None and not (math.isfinite(budget) and budget > 0):
+        raise OptionError(f"got a budget of {budget:g} seconds, expected a number above 0")
+    if seed is not None and not 0 <= seed < 2**63:
+        raise OptionError(f"got seed {seed}, expected a whole number from 0 to 2^63 - 1")
+    changes = {"candidates": candidates, "budget_s": budget, "seed": seed}
+    return spec.model_copy(update={name: value for name, value in changes.items() if value is not None})
+
+
+def _radiation(wavelength: Radiation | str | float | None) -> tuple[Radiation | None, str]:
+    if wavelength is None or isinstance(wavelength, Radiation):
+        return wavelength, ""
+    return radiation_from(wavelength)
+
+
+def _with_provenance(solution: Solution, spec: PipelineSpec, registry: Registry, notes: tuple[str, ...]) -> Solution:
+    from pxrdgen import __version__
+    from pxrdgen.spec_resolution import component_versions, resolve_spec
+
+    provenance = {
+        **solution.provenance,
+        "spec": resolve_spec(spec, registry).model_dump(mode="json"),
+        "versions": {"pxrdgen": __version__, **component_versions(spec, registry)},
+        "citations": ["pxrdgen", "moyopy", "spglib", "gemmi"],
+    }
+    return replace(solution, provenance=provenance, notes=(*notes, *solution.notes))

@@ -1,0 +1,100 @@
+"""``pxrdgen train``: train components, end a training with a cooldown, write weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pxrdgen.components import ComponentKind
+from pxrdgen.errors import OptionError
+
+if TYPE_CHECKING:
+    from pxrdgen.training.loop import LogLine
+
+app = typer.Typer(no_args_is_help=True, help="Train components and write weights.")
+
+SpecArgument = Annotated[Path, typer.Argument(help="A training spec (YAML or JSON).")]
+FolderOption = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder for checkpoints and log; continued if it has any.")
+]
+HoursOption = Annotated[float, typer.Option("--hours", min=0.0, help="Stop after this time; run again to continue.")]
+
+
+@app.command("generator")
+def train_generator(spec: SpecArgument, out: FolderOption, hours: HoursOption = float("inf")) -> None:
+    """Train a generator. Killed or stopped at any moment, the same command continues where it was.
+
+    The learning rate stays constant; 'pxrdgen train cooldown' takes it to zero when time is up.
+
+    Examples:
+
+      pxrdgen train generator flow.yaml --out runs/flow --hours 2
+
+      pxrdgen train cooldown runs/flow --minutes 10
+    """
+    _train(ComponentKind.GENERATOR, spec, out, hours)
+
+
+@app.command("cooldown")
+def cool_down(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    minutes: Annotated[float | None, typer.Option("--minutes", min=0.01, help="About how long.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="How many steps, instead.")] = None,
+) -> None:
+    """End a training: branch off the newest checkpoint and take the learning rate to zero.
+
+    The run itself is left as it is and can go on. The result is in the folder that is printed.
+
+    Examples:
+
+      pxrdgen train cooldown runs/flow --minutes 10
+
+      pxrdgen train cooldown runs/flow --steps 500
+    """
+    from pxrdgen.training import runs
+
+    if (minutes is None) == (steps is None):
+        raise OptionError("give either --minutes or --steps")
+    branch, _ = runs.cool_down(run, minutes=minutes, steps=steps, report=_print)
+    typer.echo(f"{branch}")
+
+
+@app.command("export")
+def export_weights(
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a cooldown.")],
+    weights: Annotated[Path, typer.Argument(help="The .safetensors file to write; its card goes beside it.")],
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", help="JSON object of measured numbers for the card.")
+    ] = None,
+) -> None:
+    """Write the averaged weights of a run with a card.
+
+    Examples:
+
+      pxrdgen train export runs/flow/cooldown-00004000 flow.safetensors --metrics val.json
+    """
+    from pxrdgen.training import runs
+
+    card = runs.export(run, weights, metrics=metrics)
+    typer.echo(f"{weights}: {card.kind} {card.component!r}, SHA-256 {card.sha256}")
+
+
+def _train(kind: ComponentKind, spec: Path, out: Path, hours: float) -> None:
+    from pxrdgen.training import runs
+    from pxrdgen.training.spec import read_training_spec
+
+    read = read_training_spec(spec)
+    if read.kind is not kind:
+        raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}; use 'pxrdgen train {read.kind}'")
+    progress = runs.train(read, out, max_seconds=3600.0 * hours, report=_print)
+    typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
+
+
+def _print(line: LogLine) -> None:
+    left = "" if line.seconds_left is None else f"  {line.seconds_left / 60:.1f} min left"
+    typer.echo(
+        f"step {line.step:7d}  loss {line.loss:.4f}  rate {line.rate:.2e}  "
+        f"{line.crystals_per_second:.0f} crystals/s  {line.seconds / 60:.1f} min{left}"
+    )

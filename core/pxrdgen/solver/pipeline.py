@@ -1,0 +1,227 @@
+"""The solve loop: prepare, decompose, search, symmetrise, refine, rank, judge."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+
+from pxrdgen.interfaces import Generator, Refiner
+from pxrdgen.preparation import PreparedPattern
+from pxrdgen.solver.decompose import Decomposition, decompose
+from pxrdgen.solver.finalists import Finalist, Symmetriser, distinct, higher_symmetries
+from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.problem import StructureProblem
+from pxrdgen.solver.ranking import Ranked, points_in_peaks, ranked, without_twins
+from pxrdgen.solver.search import Pool, Search, SearchSettings
+from pxrdgen.solver.solution import solution_candidate
+from pxrdgen.solver.values import Candidate, Measurement, RefinementResult, Solution
+from pxrdgen.solver.verdict import evidence_for, judged
+
+#: refined finalists whose higher symmetries are refined too.
+LADDERS = 2
+#: seconds of searching when the spec sets no budget.
+DEFAULT_BUDGET = 20.0
+#: rounds of the search when the spec sets no budget and nothing stops it before.
+DEFAULT_ROUNDS = 400
+
+#: called with the stage, how much of it is done (0-1) and the best score so far (``None`` before there is one).
+Progress = Callable[[str, float, float | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """What the loop is made of, built from a spec."""
+
+    generators: Mapping[str, Generator]
+    refiner: Refiner
+
+
+@dataclass(frozen=True, kw_only=True)
+class SolveSettings:
+    """How much is tried.
+
+    Args:
+        candidates: kept in the population.
+        refine_best: refined on the whole profile.
+        budget_s: seconds of search over all alternatives of Z; ``None`` for the default.
+        rounds: of the search at most.
+        seed: of all randomness.
+    """
+
+    candidates: int = 20
+    refine_best: int = 5
+    budget_s: float | None = None
+    rounds: int = DEFAULT_ROUNDS
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """One alternative (Z) on its way through the loop."""
+
+    problem: StructureProblem
+    decomposition: Decomposition
+    target: IntensityTarget
+    ranking: list[Ranked]
+    rounds: int
+    interrupted: bool
+
+
+def solve_problems(
+    problems: Sequence[StructureProblem],
+    prepared: PreparedPattern,
+    components: Components,
+    settings: SolveSettings,
+    progress: Progress | None = None,
+) -> Solution:
+    """The ranked answer to alternatives of one problem (several Z), from a prepared pattern.
+
+    Ctrl-C while searching ends the search; what was found so far is refined and returned as interrupted.
+    """
+    report = progress or (lambda stage, share, score: None)
+    started = time.monotonic()
+    attempts: list[_Attempt] = []
+    with _one_thread():
+        budget = (settings.budget_s or DEFAULT_BUDGET) / len(problems)
+        for problem in problems:
+            attempts.append(_attempt(problem, prepared, components, settings, budget, report))
+            if attempts[-1].interrupted:
+                break
+    order = sorted(attempts, key=lambda attempt: attempt.ranking[0].score if attempt.ranking else float("inf"))
+    return _solution(order, prepared, settings, time.monotonic() - started)
+
+
+def _attempt(
+    problem: StructureProblem,
+    prepared: PreparedPattern,
+    components: Components,
+    settings: SolveSettings,
+    budget: float,
+    report: Progress,
+) -> _Attempt:
+    report("fitting the cell", 0.0, None)
+    pattern = prepared.pattern
+    assert pattern.sigma is not None
+    decomposition = decompose(
+        pattern.two_theta,
+        pattern.intensity,
+        pattern.sigma,
+        prepared.background,
+        prepared.instrument,
+        problem.basis,
+        background_su=prepared.background_su,
+    )
+    problem = problem.with_basis(decomposition.basis)
+    target = intensity_target(decomposition, problem.species)
+    pool, interrupted = _searched(problem, target, components, settings, budget, report)
+    finalists: list[Finalist] = []
+    if pool is not None:
+        report("finding symmetry", 0.0, pool.best_score)
+        finalists = distinct(Symmetriser(target).finalists(pool), settings.refine_best)
+    measurement = Measurement(
+        two_theta=pattern.two_theta,
+        intensity=pattern.intensity,
+        sigma=pattern.sigma,
+        background=decomposition.background,
+        instrument=decomposition.instrument,
+    )
+    finalists, refinements = _refined(finalists, measurement, components.refiner, report)
+    ranking = without_twins(ranked(finalists, refinements, points_in_peaks(decomposition)))
+    return _Attempt(
+        problem=problem,
+        decomposition=decomposition,
+        target=target,
+        ranking=ranking,
+        rounds=pool.rounds if pool is not None else 0,
+        interrupted=interrupted,
+    )
+
+
+def _refined(
+    finalists: list[Finalist], measurement: Measurement, refiner: Refiner, report: Progress
+) -> tuple[list[Finalist], list[RefinementResult]]:
+    """The finalists refined on the whole profile, the best few also in every higher symmetry they come near to."""
+    results: list[RefinementResult] = []
+    for number, finalist in enumerate(finalists):
+        report("refining", 0.6 * number / len(finalists), None)
+        results.extend(refiner.refine(measurement, [finalist.start()]))
+    order = sorted(range(len(finalists)), key=lambda row: results[row].r_wp)
+    higher: list[Finalist] = []
+    for row in order[:LADDERS]:
+        higher.extend(higher_symmetries(finalists[row], results[row].crystal))
+    for number, finalist in enumerate(higher):
+        report("refining", 0.6 + 0.4 * number / len(higher), None)
+        results.extend(refiner.refine(measurement, [finalist.start()]))
+    return [*finalists, *higher], results
+
+
+def _searched(
+    problem: StructureProblem,
+    target: IntensityTarget,
+    components: Components,
+    settings: SolveSettings,
+    budget: float,
+    report: Progress,
+) -> tuple[Pool | None, bool]:
+    rng = torch.Generator().manual_seed(settings.seed)
+    limits = SearchSettings(candidates=settings.candidates, rounds=settings.rounds, seconds=budget)
+    search = Search(problem, target, components.generators, limits, rng)
+    started = time.monotonic()
+
+    def on_round(round_number: int, score: float) -> None:
+        share = max((time.monotonic() - started) / budget, round_number / settings.rounds)
+        report("searching", min(share, 1.0), score)
+
+    try:
+        return search.run(on_round), False
+    except KeyboardInterrupt:
+        return search.found, True
+
+
+def _solution(
+    attempts: Sequence[_Attempt], prepared: PreparedPattern, settings: SolveSettings, seconds: float
+) -> Solution:
+    best = attempts[0]
+    entries = [(attempt, entry) for attempt in attempts for entry in attempt.ranking]
+    entries.sort(key=lambda pair: pair[1].score)
+    candidates: list[Candidate] = [
+        solution_candidate(entry, attempt.problem) for attempt, entry in entries[: settings.refine_best]
+    ]
+    evidence = evidence_for([entry for _, entry in entries], best.decomposition, prepared.pattern.intensity)
+    r_net = candidates[0].refinement.r_wp_without_background if candidates else float("inf")
+    verdict, reasons = judged(evidence, r_net)
+    if evidence is not None:
+        evidence = replace(evidence, reasons=reasons)
+    provenance = {
+        "seed": settings.seed,
+        "seconds": round(seconds, 2),
+        "rounds": best.rounds,
+        "cell_fitted": list(best.problem.cell.parameters),
+        "decomposition": {"r_wp": best.decomposition.r_wp, "gof": best.decomposition.gof},
+        "noise": prepared.noise_source,
+    }
+    interrupted = any(attempt.interrupted for attempt in attempts)
+    notes = tuple(dict.fromkeys((*prepared.notes, *(note for attempt in attempts for note in attempt.problem.notes))))
+    return Solution(
+        candidates=candidates,
+        verdict=verdict,
+        evidence=evidence,
+        provenance=provenance,
+        notes=notes,
+        interrupted=interrupted,
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The search's tensors are small: threads would spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,28 @@
+"""How a model is trained; torch-free."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pxrdgen.training.simulation_options import SimulationOptions
+
+
+class TrainingOptions(BaseModel):
+    """Optimiser, schedule and bookkeeping of one training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(default=0, ge=0, description="of everything: weights, order, noise, augmentation")
+    steps: int = Field(default=1_000_000, gt=0, description="steps at constant rate before the run ends by itself")
+    learning_rate: float = Field(default=1e-3, gt=0, description="AdamW, after warm-up")
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup: int = Field(default=200, ge=1, description="steps of linear warm-up")
+    clip: float = Field(default=1.0, gt=0, description="norm the gradient is clipped to")
+    ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights")
+    atoms: int = Field(default=640, ge=1, description="atoms a micro-batch, about")
+    per_step: int = Field(default=2, ge=1, description="micro-batches a step, each of one crystal size")
+    checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
+    keep_every: int = Field(default=1000, ge=1, description="checkpoints at multiples of this are never deleted")
+    log_every: int = Field(default=20, ge=1, description="steps between log lines")
+    threads: int = Field(default=2, ge=1, description="CPU threads")
+    simulation: SimulationOptions = Field(default_factory=SimulationOptions, description="patterns and augmentation")

@@ -1,0 +1,154 @@
+"""What a denoiser is told: the atoms, the cell, and the pattern as normalised intensities."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pxrdgen.diffraction.form_factors import form_factors
+from pxrdgen.diffraction.structure_factors import element_table
+from pxrdgen.instrument import CUKA
+from pxrdgen.training.observation import GroupedReflections
+from pxrdgen_generators.manifolds import atomic_length
+
+#: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.
+SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)
+#: numbers that describe a peak; see :func:`_peak_features`.
+PEAK_FEATURES = 40
+#: displacement assumed when intensities are normalised, A^2.
+_U_ISO = 0.01
+#: normalised intensities are clipped here: a strong peak of a simple structure says no more than "strong".
+_LARGEST = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """B crystals of n atoms without their coordinates.
+
+    Args:
+        species: [B, n] atomic numbers.
+        basis: [B, 3, 3] rows a, b, c in A, lower triangular.
+        length: [B] (V / n)^(1/3) in A.
+        peaks: [B, K, PEAK_FEATURES] the strongest peaks.
+        peak_mask: [B, K] bool.
+        hkl: [B, H, 3] reflections of the half sphere.
+        patterson: [B, S, H] coefficients of the origin-removed, sharpened Patterson function by resolution shell.
+    """
+
+    species: Tensor
+    basis: Tensor
+    length: Tensor
+    peaks: Tensor
+    peak_mask: Tensor
+    hkl: Tensor
+    patterson: Tensor
+
+    def __len__(self) -> int:
+        return int(self.species.shape[0])
+
+    def blinded(self, blind: Tensor) -> Condition:
+        """The pattern withheld from the crystals marked in ``blind`` [B]."""
+        return replace(
+            self,
+            peak_mask=self.peak_mask & ~blind[:, None],
+            patterson=self.patterson.masked_fill(blind[:, None, None], 0.0),
+        )
+
+    def expand(self, count: int) -> Condition:
+        """One crystal's condition for ``count`` samples, without copying."""
+        return Condition(**{name: value.expand(count, *value.shape[1:]) for name, value in vars(self).items()})
+
+
+def condition_from(species: Tensor, basis: Tensor, observed: GroupedReflections, *, max_peaks: int) -> Condition:
+    """Normalise the observed intensities by what randomly placed atoms would scatter on average.
+
+    E^2 = |F|^2 / sum_j f_j^2 (Wilson 1942, doi:10.1038/150152a0), scaled to mean 1; the Patterson coefficients
+    E^2 - 1 have its origin peak removed (Patterson 1935).
+    """
+    reciprocal = torch.linalg.inv(basis).transpose(-1, -2)
+    inverse_d = torch.linalg.vector_norm(observed.hkl @ reciprocal, dim=-1)
+    expected = torch.where(observed.measured, _random_scattering(species, 0.25 * inverse_d**2), 0.0)
+    groups = observed.strength.shape[1]
+    by_group = _sum_by_group(expected, observed.group, groups)
+    ratio = observed.strength.sum(1) / by_group.sum(1).clamp(min=1e-6)
+    normalised = observed.strength / (by_group * ratio[:, None].clamp(min=1e-12)).clamp(min=1e-6)
+    normalised = normalised.clamp(max=_LARGEST)
+    members = _sum_by_group(observed.measured.to(expected.dtype), observed.group, groups)
+    mean_d = _sum_by_group(inverse_d * observed.measured, observed.group, groups) / members.clamp(min=1.0)
+
+    keep = min(max_peaks, groups)
+    rank = torch.where(members > 0, observed.strength + 1e-9, -1.0)
+    strongest = torch.topk(rank, keep, dim=1).indices
+    hkl = _representative(observed, groups).gather(1, strongest[..., None].expand(-1, -1, 3))
+    share = observed.strength / observed.strength.amax(1, keepdim=True).clamp(min=1e-12)
+    peaks = _peak_features(
+        inverse_d=mean_d.gather(1, strongest),
+        normalised=normalised.gather(1, strongest),
+        share=share.gather(1, strongest),
+        members=members.gather(1, strongest),
+        hkl=hkl,
+    )
+    return Condition(
+        species=species,
+        basis=basis,
+        length=atomic_length(basis, species.shape[1]),
+        peaks=peaks,
+        peak_mask=members.gather(1, strongest) > 0,
+        hkl=observed.hkl,
+        patterson=_patterson_coefficients(normalised.gather(1, observed.group) - 1.0, inverse_d, observed.measured),
+    )
+
+
+def _random_scattering(species: Tensor, s_squared: Tensor) -> Tensor:
+    """[B, H] sum over atoms of (f0 + f')^2 + f''^2 with the Debye-Waller factor, both Friedel mates."""
+    factors = form_factors(CUKA).to(dtype=s_squared.dtype, device=s_squared.device)
+    elements, membership = element_table(species)
+    counts = membership.to(s_squared.dtype).sum(1)
+    normal = factors.f0(elements, s_squared) + factors.f_prime[elements][:, None]
+    squared = normal**2 + (factors.f_double_prime[elements] ** 2)[:, None]
+    damping = torch.exp(-16.0 * math.pi**2 * _U_ISO * s_squared)
+    return 2.0 * damping * (squared * counts[:, None]).sum(-1)
+
+
+def _sum_by_group(values: Tensor, group: Tensor, groups: int) -> Tensor:
+    return values.new_zeros(values.shape[0], groups).scatter_add_(1, group, values)
+
+
+def _representative(observed: GroupedReflections, groups: int) -> Tensor:
+    """[B, G, 3] indices of one member of each group, the last in the list."""
+    position = torch.arange(observed.hkl.shape[1], dtype=observed.hkl.dtype).expand_as(observed.group)
+    chosen = position.new_zeros(observed.hkl.shape[0], groups)
+    chosen = chosen.scatter_reduce_(1, observed.group, torch.where(observed.measured, position, 0.0), "amax").long()
+    return observed.hkl.gather(1, chosen[..., None].expand(-1, -1, 3))
+
+
+def _peak_features(*, inverse_d: Tensor, normalised: Tensor, share: Tensor, members: Tensor, hkl: Tensor) -> Tensor:
+    """[B, K, 40] Fourier features of 1/d^2 and 1/d, strengths on three scales, how many overlap, indices."""
+    octaves = 2.0 ** torch.arange(8, dtype=inverse_d.dtype) * (math.pi / 2)
+    by_square = (inverse_d**2)[..., None] * octaves
+    by_inverse = inverse_d[..., None] * octaves
+    scalars = torch.stack(
+        [
+            normalised.sqrt(),
+            torch.log(normalised + 0.01),
+            share.sqrt(),
+            torch.log(share + 1e-4) / 3.0,
+            torch.log(members.clamp(min=1.0)),
+        ],
+        dim=-1,
+    )
+    return torch.cat([by_square.sin(), by_square.cos(), by_inverse.sin(), by_inverse.cos(), scalars, hkl / 4.0], dim=-1)
+
+
+def _patterson_coefficients(excess: Tensor, inverse_d: Tensor, measured: Tensor) -> Tensor:
+    """[B, S, H] E^2 - 1 by resolution shell, scaled so that a random vector gives variance about 1."""
+    edges = inverse_d.new_tensor(SHELLS)
+    shells = [(inverse_d >= low) & (inverse_d < high) & measured for low, high in itertools.pairwise(edges.tolist())]
+    inside = torch.stack(shells, dim=1).to(excess.dtype)
+    coefficients = inside * excess[:, None]
+    power = (coefficients**2).sum(-1, keepdim=True)
+    return coefficients * (2.0 / power.clamp(min=1e-6)).sqrt() * (power > 1e-6)

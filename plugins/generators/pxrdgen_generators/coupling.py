@@ -1,0 +1,150 @@
+"""Which noise goes with which crystal: the target of a flow is only as clear as this choice.
+
+A powder pattern fixes a crystal up to its origin, inversion, the rotations of its lattice and the order of equal
+atoms. A coupling picks the image of the crystal that lies close to the noise, so that the network need not average
+over the others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pxrdgen_generators.manifolds import log_map, minimum_image
+
+_FORBIDDEN = 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coupled:
+    """Clean coordinates [B, n, 3] and displacements to the noise [B, n, 3] (A, Cartesian, mean zero)."""
+
+    clean: Tensor
+    displacement: Tensor
+
+
+class Coupling(ABC):
+    """Pairs noise with an equivalent image of the data."""
+
+    @abstractmethod
+    def pair(
+        self,
+        *,
+        clean: Tensor,
+        noise: Tensor,
+        species: Tensor,
+        basis: Tensor,
+        rotations: Tensor,
+        rotation_count: Tensor,
+        rng: torch.Generator,
+    ) -> Coupled:
+        """Couple ``clean`` and ``noise`` [B, n, 3] of crystals with ``species`` [B, n] in ``basis`` [B, 3, 3].
+
+        ``rotations`` [B, R, 3, 3] map each lattice onto itself, the first ``rotation_count`` [B] are in use.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoCoupling(Coupling):
+    """The data as they are, as published; only the mean displacement is taken out."""
+
+    def pair(
+        self,
+        *,
+        clean: Tensor,
+        noise: Tensor,
+        species: Tensor,
+        basis: Tensor,
+        rotations: Tensor,
+        rotation_count: Tensor,
+        rng: torch.Generator,
+    ) -> Coupled:
+        """See :meth:`Coupling.pair`."""
+        del species, rotations, rotation_count, rng
+        return Coupled(clean=clean, displacement=_centred(minimum_image(noise - clean, basis)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetryAwareCoupling(Coupling):
+    """The cheapest of many images under origin shifts, inversion, lattice rotations and permutations.
+
+    Args:
+        choices: random images tried; each puts one atom on a noise atom of its element.
+        assigned: images, best by a lower bound of their cost, for which the assignment is solved exactly.
+    """
+
+    choices: int = 64
+    assigned: int = 8
+
+    def pair(
+        self,
+        *,
+        clean: Tensor,
+        noise: Tensor,
+        species: Tensor,
+        basis: Tensor,
+        rotations: Tensor,
+        rotation_count: Tensor,
+        rng: torch.Generator,
+    ) -> Coupled:
+        """See :meth:`Coupling.pair`."""
+        same = species[:, :, None] == species[:, None, :]
+        moved = self._images(clean, noise, same, rotations, rotation_count, rng)
+        costs = self._costs(moved, noise, same, basis)
+        bound = torch.maximum(costs.amin(dim=3).sum(dim=2), costs.amin(dim=2).sum(dim=2))
+        best = torch.topk(bound, min(self.assigned, self.choices), dim=1, largest=False).indices
+        rows = torch.arange(len(clean))[:, None]
+        moved, costs = moved[rows, best], costs[rows, best]
+        order = _assign(costs)
+        permuted = moved.gather(2, order[..., None].expand(-1, -1, -1, 3))
+        displacement = _centred(minimum_image(noise[:, None] - permuted, basis))
+        chosen = (displacement**2).sum(dim=(2, 3)).argmin(dim=1)
+        return Coupled(clean=permuted[rows[:, 0], chosen], displacement=displacement[rows[:, 0], chosen])
+
+    def _images(
+        self,
+        clean: Tensor,
+        noise: Tensor,
+        same: Tensor,
+        rotations: Tensor,
+        rotation_count: Tensor,
+        rng: torch.Generator,
+    ) -> Tensor:
+        """[B, K, n, 3] images of ``clean`` after a random rotation, sign and shift."""
+        batch, size = clean.shape[:2]
+        pick = (torch.rand(batch, self.choices, generator=rng) * rotation_count[:, None]).long()
+        sign = torch.randint(0, 2, (batch, self.choices, 1, 1), generator=rng).to(clean.dtype) * 2 - 1
+        chosen = rotations[torch.arange(batch)[:, None], pick].to(clean.dtype)
+        moved = sign * (clean[:, None] @ chosen)
+        atom = torch.randint(0, size, (batch, self.choices), generator=rng)
+        keys = torch.rand(batch, self.choices, size, generator=rng)
+        allowed = same[torch.arange(batch)[:, None], atom]
+        partner = torch.where(allowed, keys, -1.0).argmax(dim=2)
+        start = moved.gather(2, atom[..., None, None].expand(-1, -1, 1, 3))
+        end = noise[torch.arange(batch)[:, None], partner][:, :, None]
+        return moved + (end - start)
+
+    def _costs(self, moved: Tensor, noise: Tensor, same: Tensor, basis: Tensor) -> Tensor:
+        """[B, K, noise atom, image atom] squared distances, A^2; large between different elements."""
+        batch, choices, size = moved.shape[:3]
+        difference = log_map(moved[:, :, None, :, :], noise[:, None, :, None, :])
+        cartesian = difference.reshape(batch, -1, 3) @ basis
+        squared = (cartesian * cartesian).sum(-1).reshape(batch, choices, size, size)
+        return squared.masked_fill_(~same[:, None], _FORBIDDEN)
+
+
+def _assign(costs: Tensor) -> Tensor:
+    """[B, K, n] image atom for each noise atom, minimal total cost (Hungarian method)."""
+    from scipy.optimize import linear_sum_assignment
+
+    flat = costs.reshape(-1, *costs.shape[2:]).double().numpy()
+    solved = np.stack([linear_sum_assignment(cost)[1] for cost in flat])
+    return torch.as_tensor(solved).reshape(costs.shape[:3])
+
+
+def _centred(displacement: Tensor) -> Tensor:
+    return displacement - displacement.mean(dim=-2, keepdim=True)

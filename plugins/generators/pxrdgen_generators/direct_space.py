@@ -1,0 +1,51 @@
+"""Direct-space search: random arrangements to start from, and kicks to get out of wrong ones."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pxrdgen.interfaces import Generator
+from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.solver.problem import StructureProblem
+from pxrdgen.solver.values import CandidateBatch
+from pxrdgen_generators.kicks import kicked
+from pxrdgen_generators.options import DirectSpaceOptions
+from pxrdgen_generators.random_starts import RandomStarts
+
+
+class DirectSpace(Generator):
+    """Random starts without any learning; the solve loop's least squares does the rest.
+
+    In the tradition of direct-space methods (Harris et al. 1994, doi:10.1021/ja00087a087; FOX, Favre-Nicolin & Cerny
+    2002, doi:10.1107/S0021889802015236), with least squares in place of Monte-Carlo steps.
+    """
+
+    can_renoise: ClassVar[bool] = True
+    proposals_per_candidate: ClassVar[int] = 4
+
+    def __init__(self, options: DirectSpaceOptions) -> None:
+        self._options = options
+
+    def generate(
+        self, problem: StructureProblem, target: IntensityTarget, count: int, rng: torch.Generator
+    ) -> CandidateBatch:
+        """``count`` random arrangements, the less crowded of many drawn."""
+        del problem
+        coords, freedom = RandomStarts(target).draw(count, self._options.symmetric_share, rng)
+        return CandidateBatch(frac_coords=coords, origin=("direct_space",) * count, freedom=freedom)
+
+    def renoise(
+        self,
+        problem: StructureProblem,
+        target: IntensityTarget,
+        frac_coords: Tensor,
+        strength: float,
+        rng: torch.Generator,
+    ) -> CandidateBatch:
+        """One kicked child of each structure [M, N, 3]."""
+        del problem
+        coords = kicked(frac_coords, target, strength, rng)
+        return CandidateBatch(frac_coords=coords, origin=("direct_space",) * len(coords))
