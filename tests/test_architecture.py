@@ -1,4 +1,4 @@
-"""The picture of the house, kept true: who imports whom, what stays light, and that the README runs."""
+"""The picture of the house, kept true: who imports whom, and what stays light."""
 
 from __future__ import annotations
 
@@ -78,13 +78,6 @@ def test_a_public_name_that_is_not_there_is_an_attribute_error() -> None:
 
 def test_the_version_is_said_once(repository: Path) -> None:
     assert f'\nversion = "{pxrdgen.__version__}"\n' in (repository / "pyproject.toml").read_text()
-
-
-def test_the_readme_example_runs(repository: Path) -> None:
-    examples = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(), flags=re.DOTALL)
-    assert examples
-    for example in examples:
-        python(example)
 
 
 def test_constraints_name_every_requirement_exactly(repository: Path) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from pxrdgen.cell import UnitCell
 from pxrdgen.components import ComponentKind
 from pxrdgen.composition import parse_formula
+from pxrdgen.crystal import Crystal
 from pxrdgen.errors import CellError, OptionError
-from pxrdgen.instrument import Instrument, Radiation, named_instrument, radiation_from
+from pxrdgen.instrument import Instrument, Radiation, radiation_from
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.specs import PipelineSpec
 
@@ -34,6 +35,7 @@ def solve(
     wavelength: Radiation | str | float | None = None,
     ranges: Sequence[tuple[float, float]] = (),
     exclude: Sequence[tuple[float, float]] = (),
+    impurity: Sequence[Crystal | str | Path] = (),
     candidates: int | None = None,
     budget: float | None = None,
     seed: int | None = None,
@@ -50,9 +52,10 @@ def solve(
         cell: a b c (A) alpha beta gamma (degrees), in any setting.
         centring: P A B C I F or R; default from the space group, else P.
         space_group: number or Hermann-Mauguin symbol with its setting; names the setting of the answer.
-        instrument: an :class:`Instrument` or the name of a shipped one; default: what the file says.
+        instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
         wavelength: a tube or A, where the file says nothing.
         ranges, exclude: 2theta ranges (degrees) to use and to leave out.
+        impurity: crystals, or CIFs of crystals, known to be in the sample besides.
         candidates, budget (s), seed: override the spec's.
         spec: the pipeline; default: everything by default.
         registry: of components; default: what is installed.
@@ -61,6 +64,8 @@ def solve(
     Raises:
         InputError: something given cannot be used; the message says what and how to mend it.
     """
+    from pxrdgen.io.cif import read_cif
+    from pxrdgen.io.instprm import with_instrument
     from pxrdgen.io.patterns import read_pattern
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry
@@ -80,11 +85,11 @@ def solve(
     unit_cell = cell if isinstance(cell, UnitCell) else UnitCell.from_numbers(cell)
     components = build_components(spec, registry)
     radiation, note = _radiation(wavelength)
+    known = [entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity]
     if not isinstance(pattern, PowderPattern):
         pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
     if instrument is not None:
-        found = named_instrument(instrument) if isinstance(instrument, str) else instrument
-        pattern = replace(pattern, instrument=found)
+        pattern = with_instrument(pattern, instrument)
     if z is None:
         problems = problems_for_z(
             pattern, composition, cell=unit_cell, centring=centring, space_group=group, at_least=0.1
@@ -95,7 +100,7 @@ def solve(
     settings = SolveSettings(
         candidates=spec.candidates, refine_best=spec.refine_best, budget_s=spec.budget_s, seed=spec.seed
     )
-    solution = solve_problems(problems, prepared, components, settings, progress)
+    solution = solve_problems(problems, prepared, components, settings, progress, known)
     return _with_provenance(solution, spec, registry, (*formula_notes, *((note,) if note else ())))
 
 

@@ -1,24 +1,24 @@
 """The exception tree: every failure has a type, and its message says got, expected, what to do.
 
-    PxrdgenError                       exit 1
-    ├── InputError                     exit 2: what was given cannot be used
-    │   ├── PatternError               a measured pattern, its file or its range
-    │   ├── FormulaError               a chemical formula or the number of formula units
-    │   ├── CellError                  a unit cell, its centring, or a cell that cannot hold the formula
-    │   ├── SymmetryError              a space group, or one that fits neither cell nor formula
-    │   ├── StructureError             a CIF or a crystal
-    │   ├── InstrumentError            radiation, profile parameters or a simulation grid
-    │   ├── OptionError                an option of a component, or a spec
-    │   ├── DatasetError               a table or pack of crystals
-    │   ├── WeightsError               a weights file or its card
-    │   ├── OutputError                a folder or file that cannot be written
-    │   ├── UnknownComponentError      no component of that name is installed
-    │   └── AmbiguousComponentError    a short name that two distributions claim
-    ├── PluginError                    exit 1: a plugin misbehaves
-    │   ├── BrokenPluginError          it cannot be imported, or its records are invalid
-    │   └── IncompatiblePluginError    it was written for another interface version
-    ├── TrainingError                  exit 1: training cannot go on (a loss that is not a number)
-    └── WorkerError                    exit 1: an outside program failed; the call may be retried
+PxrdgenError                       exit 1
+├── InputError                     exit 2: what was given cannot be used
+│   ├── PatternError               a measured pattern, its file or its range
+│   ├── FormulaError               a chemical formula or the number of formula units
+│   ├── CellError                  a unit cell, its centring, or a cell that cannot hold the formula
+│   ├── SymmetryError              a space group, or one that fits neither cell nor formula
+│   ├── StructureError             a CIF or a crystal
+│   ├── InstrumentError            radiation, profile parameters or a simulation grid
+│   ├── OptionError                an option of a component, or a spec
+│   ├── DatasetError               a table or pack of crystals
+│   ├── WeightsError               a weights file or its card
+│   ├── OutputError                a folder or file that cannot be written
+│   ├── UnknownComponentError      no component of that name is installed
+│   └── AmbiguousComponentError    a short name that two distributions claim
+├── PluginError                    exit 1: a plugin misbehaves
+│   ├── BrokenPluginError          it cannot be imported, or its records are invalid
+│   └── IncompatiblePluginError    it was written for another interface version
+├── TrainingError                  exit 1: training cannot go on (a loss that is not a number)
+└── WorkerError                    exit 1: an outside program failed; the call may be retried
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def first_line(pattern: PowderPattern, path: Path) -> str:
     """File, format, range, intensities, wavelength and where the wavelength comes from."""
     kind = "counts" if pattern.looks_like_counts else "intensities"
     return (
-        f"{path.name} ({format_name(pattern, path)}): {pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} degrees "
-        f"in steps of {pattern.step:.4g}, {len(pattern)} points, {kind} {pattern.intensity.min():.6g} to "
+        f"{path.name} ({format_name(pattern, path)}): {pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} "
+        f"degrees in steps of {pattern.step:.4g}, {len(pattern)} points, {kind} {pattern.intensity.min():.6g} to "
         f"{pattern.intensity.max():.6g}, wavelength {wavelength_words(pattern)}"
     )
 

@@ -31,7 +31,7 @@ def command(
     structure: Annotated[Path, typer.Argument(help="A CIF of an ordered crystal.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
     instrument: Annotated[
-        str, typer.Option("--instrument", "-i", help="A shipped instrument: gsas2_default or laboratory.")
+        str, typer.Option("--instrument", "-i", help="gsas2_default, laboratory, or a .instprm or .prm file.")
     ] = "gsas2_default",
     radiation: Annotated[
         str | None, typer.Option("--radiation", help="A tube (CuKa, CuKa1, CoKa, MoKa, ...) or a wavelength in A.")
@@ -96,9 +96,10 @@ def angle_grid(start: float, stop: float, step: float) -> FloatArray:
 
 
 def _instrument(name: str, radiation: str | None) -> Instrument:
-    from pxrdgen.instrument import named_instrument, radiation_from
+    from pxrdgen.instrument import radiation_from
+    from pxrdgen.io.instprm import chosen_instrument
 
-    chosen = named_instrument(name)
+    chosen = chosen_instrument(name)
     if radiation is None:
         return chosen
     tube, note = radiation_from(radiation)

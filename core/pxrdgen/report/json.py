@@ -90,6 +90,8 @@ def _evidence(evidence: Evidence) -> Json:
             "gap": evidence.gap,
             "shortest_contact": evidence.shortest_contact,
             "unexplained": evidence.unexplained,
+            "misfit": evidence.misfit,
+            "freedom": evidence.freedom,
             "reasons": evidence.reasons,
         }
     )

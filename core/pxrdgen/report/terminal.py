@@ -15,16 +15,21 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+#: columns that the whole table needs.
+_FULL_WIDTH = 118
+
 _STYLES = {Verdict.SOLVED: "bold green", Verdict.PROBABLE: "bold yellow", Verdict.NOT_SOLVED: "bold red"}
 
 
 def print_solution(solution: Solution, console: Console, *, limit: int = 10) -> None:
     """Print the verdict, the ``limit`` best candidates and the notes."""
-    console.print(render_solution(solution, limit=limit))
+    console.print(render_solution(solution, limit=limit, narrow=console.width < _FULL_WIDTH))
 
 
-def render_solution(solution: Solution, *, limit: int = 10) -> RenderableType:
+def render_solution(solution: Solution, *, limit: int = 10, narrow: bool = False) -> RenderableType:
     """Verdict line with its reasons, ranked table, warnings of the best, notes.
+
+    ``narrow`` puts the cell in one column of two lines and leaves the origin out, for 80 columns.
 
     Text from files is never read as rich markup.
     """
@@ -35,7 +40,7 @@ def render_solution(solution: Solution, *, limit: int = 10) -> RenderableType:
     if solution.evidence is not None:
         parts += [Text(f"  {reason}") for reason in solution.evidence.reasons]
     if solution.candidates:
-        parts += [Text(), _ranked(solution.candidates[:limit])]
+        parts += [Text(), _ranked(solution.candidates[:limit], narrow)]
         hidden = len(solution.candidates) - limit
         if hidden > 0:
             parts.append(Text(f"  and {hidden} more in result.json", style="dim"))
@@ -57,7 +62,7 @@ def _verdict(solution: Solution) -> Text:
     return Text.assemble((headline(solution), _STYLES[solution.verdict]), ("  " + meaning(solution), ""))
 
 
-def _ranked(candidates: Sequence[Candidate]) -> Table:
+def _ranked(candidates: Sequence[Candidate], narrow: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -65,21 +70,25 @@ def _ranked(candidates: Sequence[Candidate]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for name in ("", "Formula", "Space group"):
         table.add_column(name, no_wrap=True)
-    for name in ("Rwp", "GOF", "a", "b", "c (Å)", "α", "β", "γ (°)"):
+    cell_columns = ("Cell (Å, °)",) if narrow else ("a", "b", "c (Å)", "α", "β", "γ (°)")
+    for name in ("Rwp", "GOF", *cell_columns):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Origin", overflow="fold")
+    if not narrow:
+        table.add_column("Origin", overflow="fold")
     table.add_column("Score", justify="right", no_wrap=True)
     for rank, candidate in enumerate(candidates, start=1):
         cell = candidate.conventional.cell
+        lengths = [fixed(length, 4) for length in (cell.a, cell.b, cell.c)]
+        angles = [fixed(angle, 2) for angle in (cell.alpha, cell.beta, cell.gamma)]
+        where = [" ".join(lengths) + "\n" + " ".join(angles)] if narrow else [*lengths, *angles]
         table.add_row(
             str(rank),
             formula_text(candidate.conventional),
             Text(f"{short_symbol(candidate.space_group_symbol)} ({candidate.space_group_number})"),
             percent(candidate.refinement.r_wp),
             fixed(candidate.refinement.gof, 2),
-            *(fixed(length, 4) for length in (cell.a, cell.b, cell.c)),
-            *(fixed(angle, 2) for angle in (cell.alpha, cell.beta, cell.gamma)),
-            Text(candidate.origin),
+            *where,
+            *([] if narrow else [Text(candidate.origin)]),
             fixed(candidate.score, 4),
         )
     return table

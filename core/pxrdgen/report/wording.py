@@ -74,8 +74,14 @@ def measures(evidence: Evidence) -> tuple[Measure, ...]:
         Measure(
             name="Unexplained",
             value=percent(evidence.unexplained, 1),
-            meaning="peak intensity no reflection accounts for",
+            meaning="peak intensity that no reflection of the cell accounts for",
         ),
+        Measure(
+            name="Misfit",
+            value=percent(evidence.misfit, 1),
+            meaning="peak intensity the structure leaves over or invents, beyond noise",
+        ),
+        Measure(name="Freedom", value=fixed(evidence.freedom, 2), meaning="free coordinates a line of the pattern"),
     )
 
 

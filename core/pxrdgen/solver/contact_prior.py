@@ -70,7 +70,7 @@ class ContactPenalty:
         return (overlap**2).sum(dim=1)
 
     def value_and_normal(self, frac_coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Penalty [M], Gauss-Newton matrix [M, 3N, 3N] and gradient [M, 3N] of half the penalty; rounded images only."""
+        """Penalty [M], Gauss-Newton matrix [M, 3N, 3N], gradient [M, 3N] of half the penalty; rounded images only."""
         count, atoms, _ = frac_coords.shape
         matrix = frac_coords.new_zeros(count, atoms, atoms, 3, 3)
         gradient = frac_coords.new_zeros(count, atoms, 3)

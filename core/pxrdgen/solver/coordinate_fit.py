@@ -16,8 +16,10 @@ MAX_STEP = 0.15
 U_RANGE = (0.0005, 0.08)
 #: weight of the restraint that keeps U near its start, in root-intensity units per A^2.
 U_RESTRAINT = 3.0
-START_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-7, 1e4
-#: a candidate rests when this many steps in a row gained less than this fraction.
+START_DAMPING, LEAST_DAMPING, MOST_DAMPING = 0.1, 1e-7, 1e4
+#: factors on the damping after a step that is kept and one that is taken back; above the third, a candidate may rest.
+LOWER, HIGHER, RESTING_DAMPING = 0.5, 3.0, 10.0
+#: a candidate rests when this many steps in a row gained less than this fraction (steps taken back count only late).
 PATIENCE, LEAST_GAIN = 4, 2e-3
 
 
@@ -75,10 +77,12 @@ def fit_coordinates(
         old = score[active]
         better = new < old
         gained = (old - new) > LEAST_GAIN * old
-        idle[active] = torch.where(gained | torch.isinf(old), torch.zeros_like(idle[active]), idle[active] + 1)
+        # a step taken back says the damping was too low, not that the candidate is at rest
+        slow = torch.where(better, ~gained, damping[active] > RESTING_DAMPING)
+        idle[active] = torch.where(gained | torch.isinf(old), torch.zeros_like(idle[active]), idle[active] + slow)
         score[active] = torch.where(better, new, old)
         misfit[active] = torch.where(better, trial_misfit, misfit[active])
-        damping[active] = torch.where(better, damping[active] * 0.3, damping[active] * 4.0).clamp(
+        damping[active] = torch.where(better, damping[active] * LOWER, damping[active] * HIGHER).clamp(
             LEAST_DAMPING, MOST_DAMPING
         )
         best = _scattered(best, active, trial.where(better, best.select(active)))

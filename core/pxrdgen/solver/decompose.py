@@ -104,7 +104,8 @@ def decompose(
 
     def part(fraction: float, blur: float) -> _Part:
         high = 2.0 * math.degrees(math.asin(s_low + fraction * (s_high - s_low)))
-        inside = slice(0, max(int(np.searchsorted(two_theta, high, side="right")), 50))
+        end = two_theta.size if fraction == 1.0 else max(int(np.searchsorted(two_theta, high, side="right")), 50)
+        inside = slice(0, end)
         return _Part(
             grid=two_theta[inside],
             observed=intensity[inside],
@@ -224,10 +225,12 @@ class _Part:
                 if np.min(moved) > -0.1 * np.max(self.background) - 1e-3 * np.max(self.observed):
                     background = 0.5 * (background + moved)
             model = shapes @ areas
-            net = np.maximum(self.observed - background, 0.0)
+            # negative noise counts too: cut off at zero, it would give every weak line a false intensity
+            net = self.observed - background
             # where the model is far below anything observed, its share is noise and must not explode
             ratio = net / np.maximum(model, 1e-6 * model.max() + 1e-30)
-            areas = areas * (transposed @ np.minimum(ratio, 50.0)) / totals
+            areas = areas * (transposed @ np.clip(ratio, -50.0, 50.0)) / totals
+            areas = np.maximum(areas, 1e-6 * areas.max())
         return areas, background
 
     def _misfit(self, shapes: sparse.csr_matrix, areas: FloatArray, background: FloatArray) -> float:

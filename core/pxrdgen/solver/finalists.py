@@ -1,4 +1,4 @@
-"""From fitted arrangements to structures: the symmetry that explains the intensities with the fewest free coordinates."""
+"""From fitted arrangements to structures: the symmetry that explains the intensities with fewest free coordinates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Finalist:
         symmetry: the group it is exactly invariant under; ``None`` for P1.
         free: coordinates the symmetry leaves free, origin not counted.
         misfit: of the grouped intensities.
-        criterion: K ln(misfit^2 + contact penalty) + free ln K, lower is better (Schwarz 1978, doi:10.1214/aos/1176344136).
+        criterion: K ln(misfit^2 + contact penalty) + free ln K, lower is better (Schwarz 1978,
+            doi:10.1214/aos/1176344136).
         origin: generator that proposed it.
     """
 
@@ -111,7 +112,7 @@ class Symmetriser:
 
 def freedom_of(symmetry: SymmetrisedCrystal) -> int:
     """Coordinates the group leaves free, a floating origin not counted."""
-    return max(free_coordinates(symmetry).shape[1] - free_origin(symmetry).shape[1], 0)
+    return max(int(free_coordinates(symmetry).shape[1] - free_origin(symmetry).shape[1]), 0)
 
 
 def higher_symmetries(finalist: Finalist, refined: Crystal) -> list[Finalist]:

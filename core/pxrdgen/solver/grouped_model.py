@@ -1,11 +1,13 @@
 """Grouped intensities and their analytic derivatives for many arrangements of the same atoms at once.
 
-Arrays run [H, M, ...]: reflections first, because the sums into groups and the products with h, k, l run over H.
+Arrays run [H, ..., M]: reflections first, because the sums into groups and the products with h, k, l run over H;
+arrangements last, because they are many and everything else is the same for all of them.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -65,14 +67,17 @@ class GroupedModel:
         #: sum w^2 o: turns summed squared residuals into misfit^2.
         self.norm = torch.sum(target.weight**2 * target.observed)
         groups, reflections = target.num_groups, int(target.group.numel())
-        index = torch.stack([target.group, torch.arange(reflections)])
+        # 32-bit indices are what the sparse product works with; it would convert others at every call
+        edges = torch.searchsorted(target.group, torch.arange(groups + 1)).int()
+        columns_of = torch.arange(reflections, dtype=torch.int32)
 
         def gather(values: Tensor) -> Tensor:
-            matrix = torch.sparse_coo_tensor(index, values, (groups, reflections), check_invariants=False)
-            return matrix.coalesce().to_sparse_csr()
+            return torch.sparse_csr_tensor(edges, columns_of, values, (groups, reflections), check_invariants=False)
 
-        self._sum = gather(torch.ones(reflections))
-        self._sum_hkl = [gather(target.hkl[:, axis].contiguous()) for axis in range(3)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            self._sum = gather(torch.ones(reflections))
+            self._sum_hkl = [gather(target.hkl[:, axis].contiguous()) for axis in range(3)]
 
     def start(self, frac_coords: Tensor, u_iso: float = 0.008) -> GroupedParameters:
         """Parameters for arrangements [M, N, 3], with the scale that fits the sum of intensities."""
@@ -125,32 +130,30 @@ class GroupedModel:
         """Residuals [K, M] and derivatives [M, K, P]; P runs over x y z of each atom, log scale, U of each element."""
         parts = self._amplitudes(parameters)
         reflections, count = parts.intensity.shape
-        atoms = parameters.frac_coords.shape[1]
+        atoms, elements = parameters.frac_coords.shape[1], len(self._slices)
+        terms = torch.empty(reflections, atoms, count)
+        u_terms = torch.empty(reflections, elements, count)
         slope = 2.0 * TWO_PI * parts.prefactor
-        terms = torch.empty(reflections, count, atoms)
-        u_terms = torch.empty(reflections, count, len(self._slices))
-        damping = (-16.0 * math.pi**2) * self.target.s_squared[:, None] * parts.prefactor
+        damping = (-4.0 * math.pi) * self.target.s_squared[:, None]
         for e, atoms_of in enumerate(self._slices):
-            normal, anomalous = parts.normal[:, :, e], parts.anomalous[:, :, e]
-            against_sine = (normal * parts.real + anomalous * parts.real_anomalous) * slope
-            against_cosine = (normal * parts.imaginary + anomalous * parts.imaginary_anomalous) * slope
-            torch.mul(parts.cosine[..., atoms_of], against_cosine[..., None], out=terms[..., atoms_of])
-            terms[..., atoms_of].addcmul_(parts.sine[..., atoms_of], against_sine[..., None], value=-1.0)
-            u_terms[:, :, e] = damping * (
-                (normal * parts.real + anomalous * parts.real_anomalous) * parts.cosine_sum[e]
-                + (normal * parts.imaginary + anomalous * parts.imaginary_anomalous) * parts.sine_sum[e]
-            )
+            normal, anomalous = parts.normal[:, e], parts.anomalous[:, e]
+            against_sine = (normal * parts.real).addcmul_(anomalous, parts.real_anomalous).mul_(slope)
+            against_cosine = (normal * parts.imaginary).addcmul_(anomalous, parts.imaginary_anomalous).mul_(slope)
+            torch.mul(parts.cosine[:, atoms_of], against_cosine[:, None], out=terms[:, atoms_of])
+            terms[:, atoms_of].addcmul_(parts.sine[:, atoms_of], against_sine[:, None], value=-1.0)
+            moved = (against_sine * parts.cosine_sum[e]).addcmul_(against_cosine, parts.sine_sum[e])
+            torch.mul(moved, damping, out=u_terms[:, e])
         groups = self._sum @ parts.intensity
         columns = atoms * 3
-        jacobian = torch.empty(groups.shape[0], count, columns + 1 + len(self._slices))
-        flat = terms.view(reflections, count * atoms)
+        jacobian = torch.empty(groups.shape[0], columns + 1 + elements, count)
+        flat = terms.view(reflections, atoms * count)
         for axis in range(3):
-            jacobian[..., axis:columns:3] = (self._sum_hkl[axis] @ flat).view(-1, count, atoms)
-        jacobian[..., columns] = groups
-        jacobian[..., columns + 1 :] = (self._sum @ u_terms.view(reflections, -1)).view(groups.shape[0], count, -1)
+            jacobian[:, axis:columns:3] = (self._sum_hkl[axis] @ flat).view(-1, atoms, count)
+        jacobian[:, columns] = groups
+        jacobian[:, columns + 1 :] = (self._sum @ u_terms.view(reflections, -1)).view(-1, elements, count)
         half_root = 0.5 * self.target.weight[:, None] / torch.sqrt(groups + self.target.floor[:, None])
-        jacobian *= half_root[..., None]
-        return self._residual(groups), jacobian.transpose(0, 1)
+        jacobian *= half_root[:, None]
+        return self._residual(groups), jacobian.permute(2, 0, 1).contiguous()
 
     def _residual(self, groups: Tensor) -> Tensor:
         root = torch.sqrt(groups + self.target.floor[:, None])
@@ -159,20 +162,22 @@ class GroupedModel:
     def _amplitudes(self, parameters: GroupedParameters) -> _Amplitudes:
         target = self.target
         count, atoms, _ = parameters.frac_coords.shape
-        phase = target.hkl @ parameters.frac_coords.permute(2, 0, 1).reshape(3, count * atoms)
-        phase = (phase - torch.round(phase)).mul_(TWO_PI).view(-1, count, atoms)
-        cosine, sine = torch.cos(phase), torch.sin(phase)
-        damping = torch.exp((-8.0 * math.pi**2) * target.s_squared[:, None, None] * parameters.u_iso)
-        normal = target.normal[:, None, :] * damping
-        anomalous = target.anomalous * damping
-        cosine_sum = [cosine[..., atoms_of].sum(-1) for atoms_of in self._slices]
-        sine_sum = [sine[..., atoms_of].sum(-1) for atoms_of in self._slices]
+        phase = target.hkl @ parameters.frac_coords.permute(2, 1, 0).reshape(3, atoms * count)
+        phase = (phase - torch.round(phase)).mul_(TWO_PI).view(-1, atoms, count)
+        sine = torch.sin(phase)
+        cosine = phase.cos_()
+        u_iso = parameters.u_iso.transpose(0, 1).contiguous()
+        damping = torch.exp((-8.0 * math.pi**2) * target.s_squared[:, None, None] * u_iso)
+        normal = target.normal[:, :, None] * damping
+        anomalous = target.anomalous[:, None] * damping
+        cosine_sum = [cosine[:, atoms_of].sum(1) for atoms_of in self._slices]
+        sine_sum = [sine[:, atoms_of].sum(1) for atoms_of in self._slices]
         real, imaginary, real_anomalous, imaginary_anomalous = (torch.zeros_like(cosine_sum[0]) for _ in range(4))
         for e in range(len(self._slices)):
-            real = torch.addcmul(real, normal[:, :, e], cosine_sum[e])
-            imaginary = torch.addcmul(imaginary, normal[:, :, e], sine_sum[e])
-            real_anomalous = torch.addcmul(real_anomalous, anomalous[:, :, e], cosine_sum[e])
-            imaginary_anomalous = torch.addcmul(imaginary_anomalous, anomalous[:, :, e], sine_sum[e])
+            real.addcmul_(normal[:, e], cosine_sum[e])
+            imaginary.addcmul_(normal[:, e], sine_sum[e])
+            real_anomalous.addcmul_(anomalous[:, e], cosine_sum[e])
+            imaginary_anomalous.addcmul_(anomalous[:, e], sine_sum[e])
         prefactor = target.factor[:, None] * torch.exp(parameters.log_scale)
         if parameters.texture is not None:
             prefactor = prefactor * parameters.texture.transpose(0, 1)
@@ -195,7 +200,7 @@ class GroupedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class _Amplitudes:
-    """Trigonometric sums: atoms [H, M, N], elements E lists of [H, M] or [H, M, E], reflections [H, M]."""
+    """Trigonometric sums: atoms [H, N, M], elements E lists of [H, M] or [H, E, M], reflections [H, M]."""
 
     cosine: Tensor
     sine: Tensor

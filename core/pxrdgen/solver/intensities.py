@@ -17,7 +17,9 @@ from torch import Tensor
 
 from pxrdgen.diffraction.form_factors import form_factors
 from pxrdgen.solver.decompose import Decomposition, line_spacing
-from pxrdgen.solver.lines import s_of, tch
+from pxrdgen.solver.lines import reciprocal_metric_of, s_of, tch
+
+FloatArray = NDArray[np.float64]
 
 #: lines closer than this many full widths share a group.
 SEPARATION = 0.6
@@ -89,16 +91,17 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     rows = reflection_group >= 0
     hkl = decomposition.lines.hkl[rows]
     group = reflection_group[rows]
-    metric = np.linalg.inv(decomposition.basis @ decomposition.basis.T)
-    s = s_of(hkl, metric)
+    s = s_of(hkl, reciprocal_metric_of(decomposition.basis))
     sine = np.clip(s * instrument.radiation.wavelength, 0.0, 0.999999)
     angle = np.arcsin(sine)
     cosine = np.cos(2.0 * angle)
-    polarized = ((1.0 - instrument.polarization) * cosine**2 + instrument.polarization) / (2.0 * sine**2 * np.cos(angle))
+    share = instrument.polarization
+    polarized = ((1.0 - share) * cosine**2 + share) / (2.0 * sine**2 * np.cos(angle))
 
     groups = int(group.max()) + 1
     lines = group_of_line[kept_lines]
-    observed = np.bincount(lines, weights=decomposition.intensity[kept_lines], minlength=groups)
+    areas = decomposition.intensity[kept_lines]
+    observed: FloatArray = np.bincount(lines, weights=areas, minlength=groups).astype(np.float64)
     variance = np.bincount(lines, weights=decomposition.intensity_su[kept_lines] ** 2, minlength=groups)
     line_polarization = np.bincount(group, weights=polarized, minlength=groups) / np.bincount(group, minlength=groups)
     mean = max(float(observed.mean()), 1e-30)
@@ -107,7 +110,7 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     root_su = su / (2.0 * np.sqrt(observed + floor))
     strength = observed / line_polarization
     spacing = line_spacing(decomposition)[kept_lines]
-    group_d = np.array([spacing[lines == k][np.argmax(decomposition.intensity[kept_lines][lines == k])] for k in range(groups)])
+    group_d = np.array([spacing[lines == k][np.argmax(areas[lines == k])] for k in range(groups)])
 
     elements = np.unique(species)
     factors = form_factors(instrument.radiation)
@@ -115,7 +118,7 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     table = factors.f0(torch.as_tensor(elements)[None], s_squared[None])[0]
     normal = (table if table.shape[0] == len(s) else table.T) + factors.f_prime[elements]
 
-    def single(value: NDArray[np.float64] | Tensor) -> Tensor:
+    def single(value: FloatArray | Tensor) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float32)
 
     # intensities of a point-atom structure set the scale, so that the fitted scale starts near 1
@@ -140,7 +143,7 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     )
 
 
-def _group_lines(two_theta: NDArray[np.float64], width: NDArray[np.float64], fit: Decomposition) -> NDArray[np.int64]:
+def _group_lines(two_theta: FloatArray, width: FloatArray, fit: Decomposition) -> NDArray[np.int64]:
     """[K lines] group index, -1 for lines whose peak lies outside the measured points.
 
     A chain of close lines is cut when it grows beyond two full widths: its ends are separable even if no gap is.
@@ -156,4 +159,3 @@ def _group_lines(two_theta: NDArray[np.float64], width: NDArray[np.float64], fit
             current, start = current + 1, position
         group[row], previous = current, position
     return group
-

@@ -62,7 +62,7 @@ def lines_of(basis: FloatArray, wavelength: float, low: float, high: float, *, s
     hkl, s = hkl[keep], s[keep]
     order = np.argsort(s, kind="stable")
     hkl, two_theta = hkl[order], np.degrees(2.0 * np.arcsin(s[order] * wavelength))
-    new_line = np.ones(len(box), dtype=bool)
+    new_line = np.ones(len(hkl), dtype=bool)
     new_line[1:] = np.diff(two_theta) > same
     return Lines(hkl=hkl, line=np.cumsum(new_line) - 1, first=np.flatnonzero(new_line))
 

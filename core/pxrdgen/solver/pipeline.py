@@ -7,22 +7,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from pxrdgen.crystal import Crystal
 from pxrdgen.interfaces import Generator, Refiner
 from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition, decompose
 from pxrdgen.solver.finalists import Finalist, Symmetriser, distinct, higher_symmetries
 from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.known_phases import KnownPhases, fit_known_phases
 from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.ranking import Ranked, points_in_peaks, ranked, without_twins
+from pxrdgen.solver.ranking import points_in_peaks, ranked, without_twins
 from pxrdgen.solver.search import Pool, Search, SearchSettings
 from pxrdgen.solver.solution import solution_candidate
 from pxrdgen.solver.values import Candidate, Measurement, RefinementResult, Solution
 from pxrdgen.solver.verdict import evidence_for, judged
 
+FloatArray = NDArray[np.float64]
+
 #: refined finalists whose higher symmetries are refined too.
 LADDERS = 2
+#: fits of known impurities, each after a decomposition that knows the last.
+IMPURITY_ROUNDS = 2
 #: seconds of searching when the spec sets no budget.
 DEFAULT_BUDGET = 20.0
 #: rounds of the search when the spec sets no budget and nothing stops it before.
@@ -65,8 +73,8 @@ class _Attempt:
 
     problem: StructureProblem
     decomposition: Decomposition
-    target: IntensityTarget
-    ranking: list[Ranked]
+    finalists: list[Finalist]
+    refinements: list[RefinementResult]
     rounds: int
     interrupted: bool
 
@@ -77,22 +85,25 @@ def solve_problems(
     components: Components,
     settings: SolveSettings,
     progress: Progress | None = None,
+    impurities: Sequence[Crystal] = (),
 ) -> Solution:
     """The ranked answer to alternatives of one problem (several Z), from a prepared pattern.
 
-    Ctrl-C while searching ends the search; what was found so far is refined and returned as interrupted.
+    ``impurities`` are crystals known to be in the sample; their profiles are fitted and put down as background.
+
+    Ctrl-C while searching ends the search; the best so far is refined and returned as interrupted. Ctrl-C while
+    refining ends that too.
     """
-    report = progress or (lambda stage, share, score: None)
+    report = progress or _unwatched
     started = time.monotonic()
     attempts: list[_Attempt] = []
     with _one_thread():
         budget = (settings.budget_s or DEFAULT_BUDGET) / len(problems)
         for problem in problems:
-            attempts.append(_attempt(problem, prepared, components, settings, budget, report))
+            attempts.append(_attempt(problem, prepared, components, settings, budget, report, impurities))
             if attempts[-1].interrupted:
                 break
-    order = sorted(attempts, key=lambda attempt: attempt.ranking[0].score if attempt.ranking else float("inf"))
-    return _solution(order, prepared, settings, time.monotonic() - started)
+    return _solution(attempts, prepared, settings, time.monotonic() - started)
 
 
 def _attempt(
@@ -102,61 +113,76 @@ def _attempt(
     settings: SolveSettings,
     budget: float,
     report: Progress,
+    impurities: Sequence[Crystal],
 ) -> _Attempt:
     report("fitting the cell", 0.0, None)
     pattern = prepared.pattern
-    assert pattern.sigma is not None
-    decomposition = decompose(
-        pattern.two_theta,
-        pattern.intensity,
-        pattern.sigma,
-        prepared.background,
-        prepared.instrument,
-        problem.basis,
-        background_su=prepared.background_su,
-    )
+    decomposition = _decomposed(prepared, problem, prepared.background)
+    known = KnownPhases(profile=np.zeros(len(pattern)))
+    for _ in range(IMPURITY_ROUNDS if impurities else 0):
+        known = fit_known_phases(impurities, prepared, decomposition, known.profile)
+        decomposition = _decomposed(prepared, problem, prepared.background + known.profile)
+    problem = replace(problem, notes=(*problem.notes, *known.notes))
     problem = problem.with_basis(decomposition.basis)
     target = intensity_target(decomposition, problem.species)
     pool, interrupted = _searched(problem, target, components, settings, budget, report)
     finalists: list[Finalist] = []
     if pool is not None:
         report("finding symmetry", 0.0, pool.best_score)
-        finalists = distinct(Symmetriser(target).finalists(pool), settings.refine_best)
+        finalists = distinct(Symmetriser(target).finalists(pool), 1 if interrupted else settings.refine_best)
     measurement = Measurement(
         two_theta=pattern.two_theta,
         intensity=pattern.intensity,
-        sigma=pattern.sigma,
+        sigma=pattern.uncertainty,
         background=decomposition.background,
         instrument=decomposition.instrument,
     )
-    finalists, refinements = _refined(finalists, measurement, components.refiner, report)
-    ranking = without_twins(ranked(finalists, refinements, points_in_peaks(decomposition)))
+    finalists, refinements, cut_short = _refined(finalists, measurement, components.refiner, report)
     return _Attempt(
         problem=problem,
         decomposition=decomposition,
-        target=target,
-        ranking=ranking,
+        finalists=finalists,
+        refinements=refinements,
         rounds=pool.rounds if pool is not None else 0,
-        interrupted=interrupted,
+        interrupted=interrupted or cut_short,
+    )
+
+
+def _decomposed(prepared: PreparedPattern, problem: StructureProblem, background: FloatArray) -> Decomposition:
+    pattern = prepared.pattern
+    return decompose(
+        pattern.two_theta,
+        pattern.intensity,
+        pattern.uncertainty,
+        background,
+        prepared.instrument,
+        problem.basis,
+        background_su=prepared.background_su,
     )
 
 
 def _refined(
     finalists: list[Finalist], measurement: Measurement, refiner: Refiner, report: Progress
-) -> tuple[list[Finalist], list[RefinementResult]]:
-    """The finalists refined on the whole profile, the best few also in every higher symmetry they come near to."""
+) -> tuple[list[Finalist], list[RefinementResult], bool]:
+    """The finalists refined on the whole profile, the best few also in every higher symmetry they come near to.
+
+    Ctrl-C leaves those that are done; the last value says so.
+    """
     results: list[RefinementResult] = []
-    for number, finalist in enumerate(finalists):
-        report("refining", 0.6 * number / len(finalists), None)
-        results.extend(refiner.refine(measurement, [finalist.start()]))
-    order = sorted(range(len(finalists)), key=lambda row: results[row].r_wp)
     higher: list[Finalist] = []
-    for row in order[:LADDERS]:
-        higher.extend(higher_symmetries(finalists[row], results[row].crystal))
-    for number, finalist in enumerate(higher):
-        report("refining", 0.6 + 0.4 * number / len(higher), None)
-        results.extend(refiner.refine(measurement, [finalist.start()]))
-    return [*finalists, *higher], results
+    try:
+        for number, finalist in enumerate(finalists):
+            report("refining", 0.6 * number / len(finalists), None)
+            results.extend(refiner.refine(measurement, [finalist.start()]))
+        order = sorted(range(len(finalists)), key=lambda row: results[row].r_wp)
+        for row in order[:LADDERS]:
+            higher.extend(higher_symmetries(finalists[row], results[row].crystal))
+        for number, finalist in enumerate(higher):
+            report("refining", 0.6 + 0.4 * number / len(higher), None)
+            results.extend(refiner.refine(measurement, [finalist.start()]))
+    except KeyboardInterrupt:
+        return [*finalists, *higher][: len(results)], results, True
+    return [*finalists, *higher], results, False
 
 
 def _searched(
@@ -185,15 +211,18 @@ def _searched(
 def _solution(
     attempts: Sequence[_Attempt], prepared: PreparedPattern, settings: SolveSettings, seconds: float
 ) -> Solution:
-    best = attempts[0]
-    entries = [(attempt, entry) for attempt in attempts for entry in attempt.ranking]
-    entries.sort(key=lambda pair: pair[1].score)
+    # one ranking over all alternatives, so that every score rests on the same noise
+    owner = {id(finalist): attempt for attempt in attempts for finalist in attempt.finalists}
+    finalists = [finalist for attempt in attempts for finalist in attempt.finalists]
+    refinements = [refinement for attempt in attempts for refinement in attempt.refinements]
+    points = max(points_in_peaks(attempt.decomposition) for attempt in attempts)
+    ranking = without_twins(ranked(finalists, refinements, points))
+    best = owner[id(ranking[0].finalist)] if ranking else attempts[0]
     candidates: list[Candidate] = [
-        solution_candidate(entry, attempt.problem) for attempt, entry in entries[: settings.refine_best]
+        solution_candidate(entry, owner[id(entry.finalist)].problem) for entry in ranking[: settings.refine_best]
     ]
-    evidence = evidence_for([entry for _, entry in entries], best.decomposition, prepared.pattern.intensity)
-    r_net = candidates[0].refinement.r_wp_without_background if candidates else float("inf")
-    verdict, reasons = judged(evidence, r_net)
+    evidence = evidence_for(ranking, best.decomposition, prepared.pattern.intensity)
+    verdict, reasons = judged(evidence)
     if evidence is not None:
         evidence = replace(evidence, reasons=reasons)
     provenance = {
@@ -214,6 +243,10 @@ def _solution(
         notes=notes,
         interrupted=interrupted,
     )
+
+
+def _unwatched(stage: str, share: float, best: float | None) -> None:
+    del stage, share, best
 
 
 @contextmanager

@@ -80,8 +80,8 @@ class Pool:
     def best(self, count: int, groups: int) -> Pool:
         """The ``count`` best that differ in score: half by fit alone, half by fit and freedom together.
 
-        Freedom is weighed as K ln(score^2) + freedom ln K with K ``groups``, so that a symmetric arrangement that fits a
-        little worse survives among free ones that fit by numbers.
+        Freedom is weighed as K ln(score^2) + freedom ln K with K ``groups``, so that a symmetric arrangement that fits
+        a little worse survives among free ones that fit by numbers.
         """
         order = torch.argsort(self.fit.score)
         score = self.fit.score[order]
@@ -115,7 +115,12 @@ def joined(pools: list[Pool]) -> Pool:
         misfit=torch.cat([pool.fit.misfit for pool in pools]),
         score=torch.cat([pool.fit.score for pool in pools]),
     )
-    return Pool(fit=fit, origin=sum((pool.origin for pool in pools), ()), freedom=torch.cat([pool.freedom for pool in pools]), rounds=max(pool.rounds for pool in pools))
+    return Pool(
+        fit=fit,
+        origin=sum((pool.origin for pool in pools), ()),
+        freedom=torch.cat([pool.freedom for pool in pools]),
+        rounds=max(pool.rounds for pool in pools),
+    )
 
 
 class Search:
@@ -164,7 +169,8 @@ class Search:
                 if found_again >= ENOUGH_TIMES:
                     break
                 population, idle = None, 0
-        assert self.found is not None
+        if self.found is None:
+            raise ValueError(f"got {self._settings.rounds} rounds, expected at least 1")
         return self.found
 
     def _merged(self, population: Pool) -> Pool:
@@ -188,14 +194,10 @@ class Search:
                 rows = torch.randint(best, (count - fresh,), generator=self._rng)
                 strength = STRENGTHS[round_number % len(STRENGTHS)]
                 batches.append(generator.renoise(self._problem, self._target, parents[rows], strength, self._rng))
-        unconstrained = 3 * int(self._target.species.numel()) - 3
-        freedom = [
-            batch.freedom if batch.freedom is not None else torch.full((len(batch),), unconstrained) for batch in batches
-        ]
         return CandidateBatch(
             frac_coords=torch.cat([batch.frac_coords for batch in batches]),
             origin=sum((batch.origin for batch in batches), ()),
-            freedom=torch.cat(freedom),
+            freedom=torch.cat([self._freedom(batch) for batch in batches]),
         )
 
     def _fitted(self, proposals: CandidateBatch, population: Pool | None) -> Pool:
@@ -204,25 +206,29 @@ class Search:
         if best is not None and best.texture is not None:
             # texture belongs to the sample, so a newcomer begins with the best candidate's
             start = self._model.rescaled(replace(start, texture=best.texture[:1].expand(len(proposals), -1)))
-        assert proposals.freedom is not None
         first = fit_coordinates(self._model, start, iterations=FIRST_ITERATIONS, contacts=self._contacts)
-        pool = Pool(fit=first, origin=proposals.origin, freedom=proposals.freedom)
+        pool = Pool(fit=first, origin=proposals.origin, freedom=self._freedom(proposals))
         pool = pool.select(torch.argsort(first.score)[: max(round(SURVIVORS * len(pool)), 1)])
         fit = fit_coordinates(self._model, pool.fit.parameters, iterations=MORE_ITERATIONS, contacts=self._contacts)
         return replace(pool, fit=fit)
 
+    def _freedom(self, batch: CandidateBatch) -> Tensor:
+        """[M] what the generator says of its candidates, else all coordinates but the origin."""
+        if batch.freedom is not None:
+            return batch.freedom
+        return torch.full((len(batch),), 3 * int(self._target.species.numel()) - 3)
+
     def _with_texture(self, population: Pool) -> Pool:
         """Candidates with their own texture, where it helps, fitted a little further."""
-        parameters = self._texture.fit(population.fit.parameters)
-        assert parameters.texture is not None
-        if parameters.texture.eq(1.0).all() and population.fit.parameters.texture is None:
+        parameters, texture = self._texture.fit(population.fit.parameters)
+        if texture.eq(1.0).all() and population.fit.parameters.texture is None:
             return population
         fit = fit_coordinates(self._model, parameters, iterations=6, contacts=self._contacts)
         better = fit.score < population.fit.score
         old = population.fit.parameters
-        kept = old.texture if old.texture is not None else torch.ones_like(parameters.texture)
+        kept = old.texture if old.texture is not None else torch.ones_like(texture)
         merged = fit.parameters.where(better, old)
-        merged = replace(merged, texture=torch.where(better[:, None], parameters.texture, kept))
+        merged = replace(merged, texture=torch.where(better[:, None], texture, kept))
         result = CoordinateFit(
             parameters=merged,
             misfit=torch.where(better, fit.misfit, population.fit.misfit),

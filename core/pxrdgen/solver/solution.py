@@ -37,13 +37,13 @@ def solution_candidate(entry: Ranked, problem: StructureProblem) -> Candidate:
         space_group_symbol=conventional.space_group.hm_symbol,
         conventional=conventional.crystal,
         score=entry.score,
-        warnings=(*conventional.notes, *_warnings(refined, problem, entry)),
+        warnings=(*conventional.notes, *_warnings(refined, entry)),
         conventional_cell_su=None if cell_su is None else conventional_cell_su(conventional, cell_su),
         conventional_coordinate_su=None if coordinate_su is None else conventional.coordinate_su(coordinate_su),
     )
 
 
-def _warnings(crystal: Crystal, problem: StructureProblem, entry: Ranked) -> list[str]:
+def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
     found = []
     contact = shortest_contacts(crystal)
     if contact < SHORT_CONTACT:
@@ -52,11 +52,9 @@ def _warnings(crystal: Crystal, problem: StructureProblem, entry: Ranked) -> lis
     weight = counts * numbers.astype(np.float64) ** 2
     for number, share in zip(numbers.tolist(), weight / weight.sum(), strict=True):
         if share < HARDLY_SEEN and len(numbers) > 1:
-            found.append(f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess")
-    wanted, symmetry = problem.space_group, entry.finalist.symmetry
-    if wanted is not None and (symmetry is None or symmetry.number != wanted.number):
-        got = symmetry.hm_symbol if symmetry is not None else "P 1"
-        found.append(f"the structure found has {got}, not the {wanted.hm_symbol} that was given")
+            found.append(
+                f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess"
+            )
     if not entry.refinement.converged:
         found.append(f"refinement: {entry.refinement.message}")
     return found

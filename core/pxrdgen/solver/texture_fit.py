@@ -36,8 +36,8 @@ class TextureFit:
         basis = target.basis.expand(count, -1, -1)
         self._factors = march_dollase(hkl, basis, self.axes, self.ratios)
 
-    def fit(self, parameters: GroupedParameters) -> GroupedParameters:
-        """The same arrangements [M], each with the texture and scale that fit best; none where none is worthwhile."""
+    def fit(self, parameters: GroupedParameters) -> tuple[GroupedParameters, Tensor]:
+        """The arrangements [M] with the texture [M, H] and scale that fit each best; 1 where none is worthwhile."""
         plain = self._model.rescaled(replace(parameters, texture=None))
         base = self._model.misfit(plain)
         chosen, scales = [], []
@@ -47,4 +47,5 @@ class TextureFit:
             worthwhile = bool(misfit[best] < WORTHWHILE * base[row])
             chosen.append(self._factors[best] if worthwhile else torch.ones_like(self._factors[best]))
             scales.append(log_scale[best] if worthwhile else plain.log_scale[row])
-        return replace(plain, texture=torch.stack(chosen), log_scale=torch.stack(scales))
+        texture = torch.stack(chosen)
+        return replace(plain, texture=texture, log_scale=torch.stack(scales)), texture

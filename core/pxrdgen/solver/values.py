@@ -186,8 +186,10 @@ class Evidence:
         excess: (r_wp of the best) / (r_wp of a fit with free intensities in the same cell), 1 is perfect.
         gap: (score of the best different structure) - (score of the best); infinite when there is none.
         shortest_contact: smallest distance over sum of radii in the best candidate.
-        unexplained: fraction of observed peak intensity no reflection of the cell accounts for.
+        unexplained: share of the peak intensity that even free line intensities in the cell leave over beyond noise.
         reasons: sentences that say what decided.
+        misfit: share of the peak intensity that the structure leaves over, or invents, beyond noise.
+        freedom: free coordinates of the structure over lines of the pattern.
     """
 
     gof: float
@@ -196,6 +198,8 @@ class Evidence:
     shortest_contact: float
     unexplained: float
     reasons: tuple[str, ...] = ()
+    misfit: float = 0.0
+    freedom: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from pxrdgen.solver.values import CandidateBatch
 from pxrdgen_generators.kicks import kicked
 from pxrdgen_generators.options import DirectSpaceOptions
 from pxrdgen_generators.random_starts import RandomStarts
+from pxrdgen_generators.random_symmetry import RandomGroup
 
 
 class DirectSpace(Generator):
@@ -32,9 +33,10 @@ class DirectSpace(Generator):
     def generate(
         self, problem: StructureProblem, target: IntensityTarget, count: int, rng: torch.Generator
     ) -> CandidateBatch:
-        """``count`` random arrangements, the less crowded of many drawn."""
-        del problem
-        coords, freedom = RandomStarts(target).draw(count, self._options.symmetric_share, rng)
+        """``count`` random arrangements, the less crowded of many drawn, most in the problem's group if it has one."""
+        group = _group_of(problem)
+        share = self._options.symmetric_share if group is None else self._options.given_group_share
+        coords, freedom = RandomStarts(target, group).draw(count, share, rng)
         return CandidateBatch(frac_coords=coords, origin=("direct_space",) * count, freedom=freedom)
 
     def renoise(
@@ -49,3 +51,11 @@ class DirectSpace(Generator):
         del problem
         coords = kicked(frac_coords, target, strength, rng)
         return CandidateBatch(frac_coords=coords, origin=("direct_space",) * len(coords))
+
+
+def _group_of(problem: StructureProblem) -> RandomGroup | None:
+    """The operations of the space group the user gave, in the primitive cell."""
+    if problem.space_group is None:
+        return None
+    rotations, translations = problem.space_group.operations_in(problem.to_user)
+    return RandomGroup(rotations=rotations, translations=translations)

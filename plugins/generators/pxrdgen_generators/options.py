@@ -17,6 +17,9 @@ class DirectSpaceOptions(_Options):
     symmetric_share: float = Field(
         default=0.6, ge=0, le=1, description="share of the random starts that obey a random space group"
     )
+    given_group_share: float = Field(
+        default=0.9, ge=0, le=1, description="share that obeys the space group, where the user gave one"
+    )
 
 
 class AttentionOptions(_Options):

@@ -10,7 +10,7 @@ from torch import Tensor
 from pxrdgen.solver.contact_prior import ContactPenalty
 from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.strain import lattice_rotations
-from pxrdgen_generators.random_symmetry import coordinate_rotations, random_arrangement, random_group
+from pxrdgen_generators.random_symmetry import RandomGroup, coordinate_rotations, random_arrangement, random_group
 
 #: draws for each start that is kept; the ones with the fewest short contacts stay.
 OVERSAMPLING = 4
@@ -19,13 +19,14 @@ GROUP_DRAWS = 12
 
 
 class RandomStarts:
-    """Draws arrangements for one problem."""
+    """Draws arrangements for one problem; all symmetric ones in ``group`` where the user named one."""
 
-    def __init__(self, target: IntensityTarget) -> None:
+    def __init__(self, target: IntensityTarget, group: RandomGroup | None = None) -> None:
         self._counts = torch.bincount(target.element_of, minlength=target.elements.numel()).tolist()
         self._atoms = int(target.species.numel())
         self._rotations = coordinate_rotations(lattice_rotations(target.basis.double().numpy(), tolerance=5e-3))
         self._contacts = ContactPenalty(target.species, target.basis)
+        self._group = group
 
     def draw(self, count: int, symmetric: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """``count`` arrangements [count, N, 3], a share ``symmetric`` of them with random symmetry, and their freedom.
@@ -55,7 +56,7 @@ class RandomStarts:
 
     def _symmetric(self, numbers: np.random.Generator) -> tuple[NDArray[np.float64], int]:
         for _ in range(GROUP_DRAWS):
-            group = random_group(self._rotations, numbers, largest=48)
+            group = self._group or random_group(self._rotations, numbers, largest=48)
             if group is None or len(group.rotations) == 1:
                 continue
             arrangement = random_arrangement(group, self._counts, numbers)

@@ -1,0 +1,157 @@
+"""One case of a benchmark: a crystal that is known, and the question put to the solver about it.
+
+The solver sees a :class:`Question` only. Everything random about it follows from the crystal's place in its subset.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from pxrdgen.cell import UnitCell
+from pxrdgen.composition import Composition
+from pxrdgen.crystal import Crystal
+from pxrdgen.pattern import PowderPattern
+from pxrdgen_benchmarks.homologues import one_replaced
+from pxrdgen_benchmarks.perturbed import clean_task, perturbed_task
+from pxrdgen_benchmarks.subsets import Entry
+
+#: relative error of the lengths in the column ``cell_off_3``.
+CELL_ERROR = 0.03
+
+
+class Column(StrEnum):
+    """What is done to the problem."""
+
+    CLEAN = "clean"
+    PERTURBED = "perturbed"
+    MISMATCHED = "mismatched"
+    ELEMENT_REPLACED = "element_replaced"
+    CELL_OFF_3 = "cell_off_3"
+    RANDOM = "random"
+
+
+#: Columns whose question has no right answer (the cell may still be mended): a confident verdict is a false alarm.
+CONTROLS = (Column.MISMATCHED, Column.ELEMENT_REPLACED, Column.CELL_OFF_3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a user would know.
+
+    Args:
+        pattern: to be explained.
+        cell: as typed, primitive.
+        composition: one formula unit.
+        z: formula units in the cell.
+    """
+
+    pattern: PowderPattern
+    cell: UnitCell
+    composition: Composition
+    z: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case(ABC):
+    """A question with its answer, for scoring.
+
+    Args:
+        id: of the crystal.
+        column: of the table this case belongs to.
+        bucket: label of the size bucket.
+        truth: the crystal.
+        space_group: its number, 0 where unknown.
+    """
+
+    id: str
+    column: str
+    bucket: str
+    truth: Crystal
+    space_group: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Names the case within a run."""
+        return (self.id, self.column)
+
+    @abstractmethod
+    def question(self) -> Question:
+        """What the solver is given; simulated or read on call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedCase(Case):
+    """A question made from the crystal by a recipe.
+
+    Args:
+        index: seeds the recipe.
+        stranger: the crystal whose pattern is shown in the column ``mismatched``.
+    """
+
+    index: int
+    stranger: Crystal
+
+    def question(self) -> Question:
+        """The column's recipe applied to the crystal.
+
+        Raises:
+            ValueError: no element of the crystal has a homologue to be replaced by.
+        """
+        composition, z = Composition.from_species(self.truth.species).reduced()
+        rng = np.random.default_rng([self.index, 3])
+        column = Column(self.column)
+        task = clean_task(self.truth) if column is Column.CLEAN else perturbed_task(self.truth, self.index)
+        question = Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z)
+        if column is Column.MISMATCHED:
+            return replace(question, pattern=perturbed_task(self.stranger, self.index).pattern)
+        if column is Column.ELEMENT_REPLACED:
+            wrong = one_replaced(composition, rng)
+            if wrong is None:
+                raise ValueError(f"no element of {composition.formula} has a homologue to be replaced by")
+            return replace(question, composition=wrong)
+        if column is Column.CELL_OFF_3:
+            scale = 1.0 + CELL_ERROR * float(rng.choice([-1.0, 1.0]))
+            return replace(question, cell=UnitCell.from_basis(task.cell.basis * scale))
+        return question
+
+
+def simulated_cases(
+    entries: Sequence[Entry], columns: Iterable[Column], every: Sequence[Entry] | None = None
+) -> list[SimulatedCase]:
+    """Each entry in each column, columns in turn.
+
+    Args:
+        every: the whole subset, where strangers are looked for; default ``entries``. A stranger thus stays the same
+            when fewer crystals are evaluated.
+    """
+    columns = tuple(columns)
+    return [
+        SimulatedCase(
+            id=entry.crystal.name,
+            column=column.value,
+            bucket=entry.bucket,
+            truth=entry.crystal,
+            space_group=entry.space_group,
+            index=entry.index,
+            stranger=stranger_of(entry, every or entries),
+        )
+        for entry in entries
+        for column in columns
+    ]
+
+
+def stranger_of(entry: Entry, every: Sequence[Entry]) -> Crystal:
+    """The next crystal of the same bucket made of other elements (itself, if there is no other)."""
+    bucket = sorted((other for other in every if other.bucket == entry.bucket), key=lambda other: other.index)
+    after = [other for other in bucket if other.index > entry.index]
+    before = [other for other in bucket if other.index < entry.index]
+    own = set(entry.crystal.species.tolist())
+    for other in (*after, *before):
+        if set(other.crystal.species.tolist()) != own:
+            return other.crystal
+    return entry.crystal

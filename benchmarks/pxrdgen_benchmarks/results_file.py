@@ -1,0 +1,105 @@
+"""A results file: JSON lines, the first says what run this is, each further one is a row. Survives a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from pxrdgen.errors import DatasetError, OptionError, OutputError
+from pxrdgen_benchmarks.row import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsFile:
+    """Rows of one run on disk.
+
+    Args:
+        path: of the file; its folder must exist.
+        run: what must agree for rows to belong together (subset, resolved spec); plain JSON.
+    """
+
+    path: Path
+    run: Mapping[str, object] = field(default_factory=dict)
+
+    def open(self) -> list[Row]:
+        """Begin the file, or continue it: a line cut short by a kill is dropped. Returns the finished rows.
+
+        Raises:
+            OptionError: the file belongs to another run.
+            DatasetError: the file is not a results file.
+            OutputError: it cannot be written.
+        """
+        try:
+            if not self.path.exists() or self.path.stat().st_size == 0:
+                self._append({"run": self.run, "code": code_digest(), "version": metadata.version("pxrdgen")})
+                return []
+            content = self.path.read_bytes()
+            whole = content[: content.rfind(b"\n") + 1]
+            if len(whole) < len(content):
+                os.truncate(self.path, len(whole))
+            if not whole:
+                return self.open()
+        except OSError as error:
+            raise OutputError(
+                f"got the results file {self.path}, which cannot be written ({error.strerror})"
+            ) from error
+        head, rows = read_results(self.path)
+        if head.get("run") != json.loads(json.dumps(self.run)):
+            raise OptionError(
+                f"got {self.path}, which holds another run: {json.dumps(head.get('run'))}; "
+                "give the same options to continue it, or another --out"
+            )
+        if head.get("code") != code_digest():
+            self._append({"note": "continued with other code", "code": code_digest()})
+        return rows
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Add finished rows, each in one write that reaches the disk."""
+        for row in rows:
+            self._write(row.to_json())
+
+    def _append(self, line: Mapping[str, object]) -> None:
+        self._write(json.dumps(line))
+
+    def _write(self, line: str) -> None:
+        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            os.write(handle, line.encode() + b"\n")
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_results(path: Path) -> tuple[dict[str, object], list[Row]]:
+    """The first line and the rows of a results file; a last line without its end is left out.
+
+    Raises:
+        DatasetError: it cannot be read or is not a results file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"got {path}, which cannot be read as results ({error})") from error
+    if not lines or not all(isinstance(line, dict) for line in lines) or "run" not in lines[0]:
+        raise DatasetError(f"got {path}, which is not a results file; its first line names the run")
+    return lines[0], [Row.from_mapping(line) for line in lines[1:] if "note" not in line]
+
+
+def code_digest() -> str:
+    """Of the sources of the core and the plugin rooms: says whether two rows came from the same program."""
+    import importlib.util
+
+    digest = hashlib.sha256()
+    rooms = sorted({entry.value for entry in metadata.entry_points(group="pxrdgen.plugins")} | {"pxrdgen"})
+    for room in rooms:
+        found = importlib.util.find_spec(room)
+        for folder in (found.submodule_search_locations or []) if found else []:
+            for file in sorted(Path(folder).rglob("*.py")):
+                digest.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,127 @@
+"""Named subsets of crystals, with the weights that turn size buckets into a figure for the whole split."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+
+from pxrdgen.crystal import Crystal
+from pxrdgen.errors import DatasetError, OptionError, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subset:
+    """Crystals by id.
+
+    Args:
+        name: of the subset.
+        ids: in their fixed order; a crystal's place in it seeds everything random about its problems.
+        bucket_weights: (label, weight) by size, smallest first; labels as in ``"5-8"`` atoms.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    bucket_weights: tuple[tuple[str, float], ...]
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Weight of each bucket by label."""
+        return dict(self.bucket_weights)
+
+    def bucket(self, num_atoms: int) -> str:
+        """Label of the bucket that holds this size.
+
+        Raises:
+            DatasetError: no bucket does.
+        """
+        for label, _ in self.bucket_weights:
+            low, high = label.split("-")
+            if int(low) <= num_atoms <= int(high):
+                return label
+        raise DatasetError(f"got a crystal of {num_atoms} atoms, expected a size in one of {', '.join(self.weights)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One crystal of a subset.
+
+    Args:
+        index: place in the subset.
+        crystal: named by its id, atoms sorted by atomic number.
+        space_group: 1-230, 0 where unknown.
+        bucket: label of its size bucket.
+    """
+
+    index: int
+    crystal: Crystal
+    space_group: int
+    bucket: str
+
+
+def load_subset(name: str) -> Subset:
+    """A committed subset.
+
+    Raises:
+        OptionError: no subset of that name.
+    """
+    text = (files("pxrdgen_benchmarks") / "data" / "subsets.json").read_text(encoding="utf-8")
+    known = json.loads(text)
+    if name not in known:
+        raise OptionError(f"got the subset {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
+    found = known[name]
+    return Subset(name=name, ids=tuple(found["ids"]), bucket_weights=tuple(found["bucket_weights"].items()))
+
+
+def load_entries(subset: Subset, crystals: Path | None = None) -> list[Entry]:
+    """The crystals of a subset, in its order.
+
+    Args:
+        crystals: a table or pack that holds them; default ``data/crystals.parquet`` of :func:`shared_folder`.
+
+    Raises:
+        DatasetError: the file cannot be read or lacks a crystal.
+    """
+    from pxrdgen.io.dataset_sources import read_dataset
+
+    dataset = read_dataset(crystals or shared_folder() / "crystals.parquet").dataset.by_ids(subset.ids)
+    return [
+        Entry(
+            index=index,
+            crystal=crystal.sorted_by_species(),
+            space_group=int(dataset.space_group[index]),
+            bucket=subset.bucket(len(crystal)),
+        )
+        for index, crystal in enumerate(dataset)
+    ]
+
+
+def interleaved(entries: list[Entry], *, stride: int = 1, limit: int | None = None) -> list[Entry]:
+    """The entries with buckets in turn, so that every beginning of the list is representative.
+
+    Args:
+        stride: keep every stride-th crystal of each bucket.
+        limit: keep this many crystals in all.
+    """
+    buckets: dict[str, list[Entry]] = {}
+    for entry in entries:
+        buckets.setdefault(entry.bucket, []).append(entry)
+    kept = [bucket[::stride] for bucket in buckets.values()]
+    ranks = range(max((len(bucket) for bucket in kept), default=0))
+    return [bucket[rank] for rank in ranks for bucket in kept if rank < len(bucket)][:limit]
+
+
+def shared_folder() -> Path:
+    """The data folder beside the project: ``$PXRDGEN_SHARED/data``, else ``shared/data`` beside the source tree.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    beside = Path(__file__).resolve().parents[3] / "shared"
+    folder = Path(os.environ.get("PXRDGEN_SHARED", beside)) / "data"
+    if not folder.is_dir():
+        raise DatasetError(f"got no data folder at {folder}; set PXRDGEN_SHARED to the folder that holds data/")
+    return folder

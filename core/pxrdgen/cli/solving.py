@@ -1,0 +1,102 @@
+"""What ``solve`` and ``demo`` share: progress while the solver works, and the end of a run."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from pxrdgen.solver.values import Solution
+
+#: exit codes beside 0: nothing fits; interrupted with the best so far written.
+NOT_SOLVED, INTERRUPTED = 3, 130
+
+#: columns where the width is nobody's: a file or a pipe.
+_PLAIN_WIDTH = 120
+
+_STAGES = {
+    "searching": "searching (Ctrl-C: stop with the best so far)",
+    "refining": "refining (Ctrl-C: stop with those that are done)",
+}
+
+Progress = Callable[[str, float, float | None], None]
+
+
+@contextmanager
+def progress_shown() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere one line on stderr as each stage begins."""
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support")  # torch on the state of its own code
+            if not console.is_terminal:
+                yield _Lines()
+                return
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[best]}"),
+            )
+            with Bar(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+                yield _OnBar(bar, bar.add_task("preparing the pattern", total=1.0, best=""))
+    except KeyboardInterrupt:
+        typer.echo("pxrdgen: interrupted before there was a structure; nothing is written", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+class _OnBar:
+    def __init__(self, bar: Bar, task: TaskID) -> None:
+        self._bar, self._task = bar, task
+
+    def __call__(self, stage: str, share: float, best: float | None) -> None:
+        self._bar.update(self._task, description=_STAGES.get(stage, stage), completed=share)
+        if best is not None:
+            self._bar.update(self._task, best=f"best {best:.4f}")
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, stage: str, share: float, best: float | None) -> None:
+        del share
+        if stage == self._stage:
+            return
+        self._stage = stage
+        typer.echo(stage if best is None else f"{stage} (best {best:.4f})", err=True)
+
+
+def finish(
+    solution: Solution, out: Path, *, force: bool = False, title: str = "", facts: Mapping[str, str] | None = None
+) -> int:
+    """Write the folder, print the answer, and return the exit code."""
+    from rich.console import Console
+
+    from pxrdgen.io.solutions import save_solution
+    from pxrdgen.report.terminal import print_solution
+    from pxrdgen.solver.values import Verdict
+
+    written = save_solution(solution, out, force=force, title=title, pattern_facts=facts)
+    typer.echo("")
+    console = Console(file=sys.stdout)
+    print_solution(solution, console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH))
+    typer.echo("")
+    pages = [f"{out / name}" for name in ("report.html", "candidate_01.cif") if name in written]
+    typer.echo(f"wrote {out}{'/: open ' if pages else ''}{', '.join(pages)}")
+    if solution.interrupted:
+        return INTERRUPTED
+    return NOT_SOLVED if solution.verdict is Verdict.NOT_SOLVED else 0
