@@ -35,11 +35,12 @@ class _Check:
         return value <= bound if self.upper else value >= bound
 
 
-#: Bounds set on half of the validation crystals and judged on the other half.
+#: Bounds set on half of val-120, clean and perturbed (of 'solved', 108 of 108 are right by the strict matcher), and
+#: judged on the other half (105 of 107).
 CHECKS = (
     _Check(
         name="excess",
-        solved=1.10,
+        solved=1.025,
         probable=1.4,
         upper=True,
         sentence="Rwp is {value:.2f} times that of a fit with free intensities",
@@ -70,7 +71,7 @@ CHECKS = (
     ),
     _Check(
         name="freedom",
-        solved=0.35,
+        solved=0.2,
         probable=0.8,
         upper=True,
         sentence="{value:.2f} free coordinates a line of the pattern: it could fit by numbers",
