@@ -136,7 +136,7 @@ def test_a_good_answer_is_solved_and_says_why() -> None:
     verdict, reasons = judged(GOOD)
     assert verdict is Verdict.SOLVED
     assert len(reasons) == 1
-    assert "1.05" in reasons[0]
+    assert "1.01" in reasons[0]
 
 
 @pytest.mark.parametrize(
