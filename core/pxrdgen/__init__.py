@@ -13,6 +13,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pxrdgen.api import solve as solve
     from pxrdgen.cell import UnitCell as UnitCell
+    from pxrdgen.cells.api import index as index
+    from pxrdgen.cells.values import CellAnswer as CellAnswer
     from pxrdgen.composition import Composition as Composition
     from pxrdgen.crystal import Crystal as Crystal
     from pxrdgen.crystal_batch import CrystalBatch as CrystalBatch
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from pxrdgen.instrument import Instrument as Instrument
     from pxrdgen.instrument import Radiation as Radiation
     from pxrdgen.pattern import PowderPattern as PowderPattern
+    from pxrdgen.refinement.api import refine as refine
     from pxrdgen.registry import Registry as Registry
     from pxrdgen.solver.values import Solution as Solution
     from pxrdgen.specs import ComponentSpec as ComponentSpec
     from pxrdgen.specs import PipelineSpec as PipelineSpec
 
 _HOMES = {
+    "CellAnswer": "pxrdgen.cells.values",
     "ComponentSpec": "pxrdgen.specs",
     "Composition": "pxrdgen.composition",
     "Crystal": "pxrdgen.crystal",
@@ -38,6 +42,8 @@ _HOMES = {
     "Registry": "pxrdgen.registry",
     "Solution": "pxrdgen.solver.values",
     "UnitCell": "pxrdgen.cell",
+    "index": "pxrdgen.cells.api",
+    "refine": "pxrdgen.refinement.api",
     "solve": "pxrdgen.api",
 }
 

@@ -18,9 +18,13 @@ from pxrdgen.pattern import PowderPattern
 from pxrdgen.specs import PipelineSpec
 
 if TYPE_CHECKING:
+    from pxrdgen.composition import Composition
+    from pxrdgen.preparation import PreparedPattern
     from pxrdgen.registry import Registry
     from pxrdgen.solver.pipeline import Components, Progress
+    from pxrdgen.solver.problem import StructureProblem
     from pxrdgen.solver.values import Solution
+    from pxrdgen.symmetry.space_group import SpaceGroup
 
 
 def solve(
@@ -48,8 +52,9 @@ def solve(
     Args:
         pattern: a pattern, or a file of any format an installed reader knows.
         formula: of one formula unit, ``"CuSO4.5H2O"``.
-        z: formula units in the cell as typed; several are tried when it is left out.
-        cell: a b c (A) alpha beta gamma (degrees), in any setting.
+        z: formula units in the cell as typed, without a cell in the primitive one; several are tried when it is left
+            out.
+        cell: a b c (A) alpha beta gamma (degrees), in any setting; found from the pattern when it is left out.
         centring: P A B C I F or R; default from the space group, else P.
         space_group: number or Hermann-Mauguin symbol with its setting; names the setting of the answer.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
@@ -69,6 +74,7 @@ def solve(
     from pxrdgen.io.patterns import read_pattern
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry
+    from pxrdgen.solver.islands import default_processes
     from pxrdgen.solver.pipeline import SolveSettings, solve_problems
     from pxrdgen.solver.problem import build_problem, problems_for_z
     from pxrdgen.symmetry.space_group import parse_space_group
@@ -77,12 +83,11 @@ def solve(
     spec = _overridden(spec or PipelineSpec(), candidates, budget, seed)
     composition, formula_notes = parse_formula(formula)
     group = None if space_group is None else parse_space_group(space_group)
-    if cell is None:
+    unit_cell = cell if cell is None or isinstance(cell, UnitCell) else UnitCell.from_numbers(cell)
+    if unit_cell is None and centring is not None:
         raise CellError(
-            "got no cell, expected six numbers a b c alpha beta gamma: finding the cell from the pattern is not part "
-            "of this version; index the pattern with another program and give the cell it prints"
+            f"got the centring {centring!r} without a cell, expected a cell with it; leave both out to find them"
         )
-    unit_cell = cell if isinstance(cell, UnitCell) else UnitCell.from_numbers(cell)
     components = build_components(spec, registry)
     radiation, note = _radiation(wavelength)
     known = [entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity]
@@ -90,18 +95,47 @@ def solve(
         pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
     if instrument is not None:
         pattern = with_instrument(pattern, instrument)
-    if z is None:
+    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
+    shares: tuple[float, ...] = ()
+    if unit_cell is None:
+        problems, shares = _without_cell(prepared, composition, z, group, spec, registry, progress)
+    elif z is None:
         problems = problems_for_z(
             pattern, composition, cell=unit_cell, centring=centring, space_group=group, at_least=0.1
         )[:3]
     else:
         problems = [build_problem(pattern, composition, cell=unit_cell, z=z, centring=centring, space_group=group)]
-    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
     settings = SolveSettings(
-        candidates=spec.candidates, refine_best=spec.refine_best, budget_s=spec.budget_s, seed=spec.seed
+        candidates=spec.candidates,
+        refine_best=spec.refine_best,
+        budget_s=spec.budget_s,
+        seed=spec.seed,
+        processes=spec.processes or default_processes(),
     )
-    solution = solve_problems(problems, prepared, components, settings, progress, known)
+    solution = solve_problems(problems, prepared, components, settings, progress, known, shares)
     return _with_provenance(solution, spec, registry, (*formula_notes, *((note,) if note else ())))
+
+
+def _without_cell(
+    prepared: PreparedPattern,
+    composition: Composition,
+    z: int | None,
+    group: SpaceGroup | None,
+    spec: PipelineSpec,
+    registry: Registry,
+    progress: Progress | None,
+) -> tuple[list[StructureProblem], tuple[float, ...]]:
+    """The problems of the likeliest cells, and the share of the time of each."""
+    from pxrdgen.cells.api import cells_of
+    from pxrdgen.cells.problems import problems_of_cells
+
+    def report(stage: str, share: float) -> None:
+        if progress is not None:
+            progress(stage, share, None)
+
+    answer = cells_of(prepared, composition, z, spec, registry, seed=spec.seed, progress=report)
+    found = problems_of_cells(answer, prepared.pattern, composition, z=z, space_group=group, most=spec.cells)
+    return [entry.problem for entry in found], tuple(entry.share for entry in found)
 
 
 def build_components(spec: PipelineSpec, registry: Registry) -> Components:

@@ -106,3 +106,21 @@ def plausible_z(composition: Composition, volume: float) -> list[tuple[int, floa
     kept = {z: weight for z, weight in weights.items() if weight >= 1e-3 * sum(weights.values())}
     total = sum(kept.values())
     return sorted(((z, weight / total) for z, weight in kept.items()), key=lambda entry: -entry[1])
+
+
+def log_volume_density(composition: Composition, volume: float, z: int | None = None) -> float:
+    """Log density of ln(volume) of a cell of ``volume`` (A^3), up to a constant; over all Z when ``z`` is left out.
+
+    log sum_Z p(Z) t(ln(volume / (Z V1))), p(Z) as in :func:`plausible_z`, never below what a Z nobody expects gives.
+    """
+    model = volume_model()
+    one = model.mean(composition)
+    if z is not None:
+        return model.log_density(math.log(volume / (z * one)))
+    largest = max(2, math.ceil(volume / one * math.exp(-_DENSEST)))
+    total = sum(_Z_COUNTS.values())
+    density = sum(
+        (_Z_COUNTS.get(number, 0) + _UNSEEN) / total * math.exp(model.log_density(math.log(volume / (number * one))))
+        for number in range(1, min(largest, 200) + 1)
+    )
+    return math.log(max(density, 1e-7))

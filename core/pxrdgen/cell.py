@@ -106,7 +106,9 @@ class UnitCell:
         """
         import spglib
 
-        reduced = spglib.niggli_reduce(self.basis, eps=1e-5)
+        # at a boundary between two reduced forms the algorithm may not end with one tolerance and does with another
+        found = (spglib.niggli_reduce(self.basis, eps=eps) for eps in (1e-5, 1e-4, 1e-3, 1e-6))
+        reduced = next((basis for basis in found if basis is not None), None)
         if reduced is None:
             raise CellError(f"got the cell {self}, which cannot be Niggli-reduced; check its lengths and angles")
         transform = np.rint(reduced @ np.linalg.inv(self.basis)).astype(np.int64)

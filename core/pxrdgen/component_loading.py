@@ -19,6 +19,8 @@ from pxrdgen.plugin_sources import canonical
 
 #: What a component of a kind must subclass; kinds not listed have no interface in core.
 INTERFACES: Mapping[ComponentKind, type] = {
+    ComponentKind.CELL_PREDICTOR: interfaces.CellPredictor,
+    ComponentKind.CELL_SCORER: interfaces.CellScorer,
     ComponentKind.GENERATOR: interfaces.Generator,
     ComponentKind.READER: interfaces.PatternReader,
     ComponentKind.REFINER: interfaces.Refiner,

@@ -36,6 +36,23 @@ class ComponentKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Whether the outside program a component needs is there, for ``pxrdgen doctor``.
+
+    Args:
+        subject: the program.
+        detail: version and place, or what is wrong and how to get it.
+        found: whether it can be used.
+        wanted: whether the user asked for it, so that its absence is a fault and no mere lack.
+    """
+
+    subject: str
+    detail: str
+    found: bool
+    wanted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComponentRecord:
     """One component of a plugin.
 
@@ -49,6 +66,8 @@ class ComponentRecord:
             the plugin claims to fit whatever version it finds.
         summary: one line for ``pxrdgen plugins list``.
         provisional: the interface of this component may still change without a version step.
+        diagnosis: ``"module:function"`` without arguments that returns a :class:`Diagnosis`, where the component needs
+            a program that no package manager brings along.
 
     Raises:
         BrokenPluginError: a name or target that cannot be used.
@@ -61,6 +80,7 @@ class ComponentRecord:
     interface_version: int = INTERFACE_VERSION
     summary: str = ""
     provisional: bool = False
+    diagnosis: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, ComponentKind):
@@ -70,7 +90,7 @@ class ComponentRecord:
             raise BrokenPluginError(
                 f"component name is {self.name!r}; expected lower-case letters, digits, '-' and '_', a letter first"
             )
-        for what, value in (("target", self.target), ("options", self.options)):
+        for what, value in (("target", self.target), ("options", self.options), ("diagnosis", self.diagnosis)):
             if isinstance(value, str) and not _TARGET.fullmatch(value):
                 raise BrokenPluginError(f"{what} of component {self.name!r} is {value!r}; expected 'module:Name'")
         if "\n" in self.summary:

@@ -16,7 +16,8 @@ PxrdgenError                       exit 1
 │   └── AmbiguousComponentError    a short name that two distributions claim
 ├── PluginError                    exit 1: a plugin misbehaves
 │   ├── BrokenPluginError          it cannot be imported, or its records are invalid
-│   └── IncompatiblePluginError    it was written for another interface version
+│   ├── IncompatiblePluginError    it was written for another interface version
+│   └── ConformanceError           it does not do what components of its kind owe
 ├── TrainingError                  exit 1: training cannot go on (a loss that is not a number)
 └── WorkerError                    exit 1: an outside program failed; the call may be retried
 """
@@ -98,6 +99,10 @@ class BrokenPluginError(PluginError):
 
 class IncompatiblePluginError(PluginError):
     """A plugin was written for an interface version this pxrdgen does not speak."""
+
+
+class ConformanceError(PluginError, AssertionError):
+    """A component does not do what components of its kind owe; test runners see a failed assertion."""
 
 
 class TrainingError(PxrdgenError):

@@ -125,6 +125,24 @@ class Registry:
     @overload
     def build(
         self,
+        kind: Literal[ComponentKind.ENCODER],
+        name: str,
+        options: BaseModel | Mapping[str, object] | None = None,
+        **dependencies: object,
+    ) -> interfaces.PatternEncoder: ...
+
+    @overload
+    def build(
+        self,
+        kind: Literal[ComponentKind.STRUCTURE_ENCODER],
+        name: str,
+        options: BaseModel | Mapping[str, object] | None = None,
+        **dependencies: object,
+    ) -> interfaces.StructureEncoder: ...
+
+    @overload
+    def build(
+        self,
         kind: Literal[ComponentKind.REFINER],
         name: str,
         options: BaseModel | Mapping[str, object] | None = None,
@@ -167,6 +185,15 @@ class Registry:
             BrokenPluginError: the component cannot be imported, or its constructor fails.
         """
         return self._build(kind, name, options, dependencies, depth=0)
+
+    def parts(self, kind: ComponentKind, name: str, options: BaseModel) -> dict[str, Any]:
+        """The components nested in ``options``, built, by the name of their field."""
+        component = self.resolve(kind, name)
+        checked = _checked_options(component, name, options)
+        return {
+            field: self._build_nested(nested_kind, getattr(checked, field), 1)
+            for field, nested_kind in nested_kinds(type(checked)).items()
+        }
 
     def _build(
         self,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from pxrdgen.components import ComponentKind
 from pxrdgen.registry import Registry
-from pxrdgen.specs import ComponentSpec, PipelineSpec, nested_kinds
+from pxrdgen.specs import ComponentSpec, nested_kinds
+
+AnySpec = TypeVar("AnySpec", bound=BaseModel)
 
 
-def resolve_spec(spec: PipelineSpec, registry: Registry) -> PipelineSpec:
+def resolve_spec(spec: AnySpec, registry: Registry) -> AnySpec:
     """The same run with every option of every component written out, nested ones included.
 
     Raises:
@@ -22,7 +24,7 @@ def resolve_spec(spec: PipelineSpec, registry: Registry) -> PipelineSpec:
     return spec.model_copy(update=_resolved_fields(spec, registry))
 
 
-def component_versions(spec: PipelineSpec, registry: Registry) -> dict[str, str]:
+def component_versions(spec: BaseModel, registry: Registry) -> dict[str, str]:
     """``{"generator direct_space": "pxrdgen 0.1.0"}`` for each component the resolved spec uses."""
     versions = {}
     for kind, used in _components_of(resolve_spec(spec, registry), registry):

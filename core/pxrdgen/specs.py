@@ -1,6 +1,8 @@
 """A run as a value: which components, with which options. It prints, stores, loads and repeats.
 
 generators:
+- plugin: wyckoff
+  options: {}
 - plugin: direct_space
   options: {}
 refiner:
@@ -45,16 +47,27 @@ class PipelineSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generators: Annotated[tuple[ComponentSpec, ...], ComponentKind.GENERATOR] = Field(
-        default=(ComponentSpec(plugin="direct_space"),),
+        default=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space")),
         min_length=1,
         description="propose candidate structures, all into one pool",
     )
     refiner: Annotated[ComponentSpec, ComponentKind.REFINER] = Field(
         default=ComponentSpec(plugin="least_squares"), description="fits the best candidates to the whole profile"
     )
+    cell_predictors: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_PREDICTOR] = Field(
+        default=(ComponentSpec(plugin="indexing"),),
+        description="propose unit cells where none is given",
+    )
+    cell_scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_SCORER] = Field(
+        default=(), description="their scores are added to what the peak positions say of proposed cells"
+    )
+    cells: int = Field(default=3, ge=1, le=20, description="unit cells that are tried where none is given")
     candidates: int = Field(default=20, ge=1, le=1_000_000, description="candidates asked of each generator")
     refine_best: int = Field(default=5, ge=1, le=1000, description="candidates that are refined on the whole profile")
     budget_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="time budget in seconds")
+    processes: int = Field(
+        default=0, ge=0, le=256, description="processes that search at the same time; 0: one for each core"
+    )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of all randomness")
 
 

@@ -108,7 +108,6 @@ def test_a_file_that_is_no_pattern_is_refused(run, capsys, tmp_path, content: by
         (("--formula", "NaCl", "--cell", "5 5 5 90 90"), ("got 5 value(s), expected six",)),
         (("--formula", "NaCl", "--cell", "5", "5", "5", "90"), ("got 4 value(s), expected six",)),
         (("--formula", "NaCl", "--cell", "five"), ("expected six numbers",)),
-        (("--formula", "NaCl"), ("no cell", "index the pattern")),
         (("--formula", "NaCl", *SALT_CELL, "--space-group", "Pnam3"), ("Pnam3", "expected")),
         (("--formula", "NaCl", *SALT_CELL, "--centring", "Q"), ("Q", "expected")),
         (("--formula", "NaCl", *SALT_CELL, "--budget", "-1"), ("budget", "expected")),

@@ -66,7 +66,7 @@ def test_p21c_and_p21n_are_one_problem() -> None:
         ("I 41/a m d", UnitCell(9.1, 9.1, 12.7)),
         ("R -3 c", UnitCell(9.1, 9.1, 12.7, 90, 90, 120)),
         ("R -3 c:R", UnitCell(8.1, 8.1, 8.1, 71, 71, 71)),
-        ("I a -3 d", UnitCell(9.3, 9.3, 9.3)),
+        ("I 2 3", UnitCell(9.3, 9.3, 9.3)),
         ("F d -3 m", UnitCell(9.3, 9.3, 9.3)),
     ],
 )

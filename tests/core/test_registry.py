@@ -44,7 +44,7 @@ class TolerantOptions(BaseModel):
 
 class PairOptions(BaseModel):
     encoder: ComponentSpec = ComponentSpec(plugin="cnn")
-    scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_SCORER] = ()
+    scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.TRACKER] = ()
     fallback: Annotated[ComponentSpec | None, ComponentKind.ENCODER] = None
 
 
@@ -248,7 +248,7 @@ def test_options_of_another_component_are_refused() -> None:
 
 def pair_registry() -> Registry:
     pair = record("pair", kind=ComponentKind.DENOISER, options="door_parts:PairOptions")
-    scorer = record("lebail", kind=ComponentKind.CELL_SCORER)
+    scorer = record("lebail", kind=ComponentKind.TRACKER)
     return Registry([PluginSource.of("a", CNN, pair, scorer)])
 
 
@@ -292,6 +292,8 @@ def test_a_target_that_is_not_there_breaks_only_its_component(target: str) -> No
 
 
 def test_a_missing_package_is_answered_with_the_extra_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "e3nn"]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "e3nn", None)  # as if it were not installed
     source = PluginSource.of("e", record("equivariant", target="e3nn.o3:Irreps"), distribution="pxrdgen")
     with pytest.raises(BrokenPluginError, match=r"pip install 'pxrdgen\[e3nn\]'"):

@@ -41,6 +41,8 @@ LEAST_SQUARES = offered(ComponentKind.REFINER, "least_squares")
 def registry() -> Registry:
     records = [
         offered(ComponentKind.GENERATOR, "direct_space"),
+        offered(ComponentKind.GENERATOR, "wyckoff"),
+        offered(ComponentKind.CELL_PREDICTOR, "indexing"),
         offered(ComponentKind.GENERATOR, "flow", FlowOptions),
         offered(ComponentKind.ENCODER, "cnn", CnnOptions),
         LEAST_SQUARES,
@@ -77,7 +79,7 @@ def test_a_spec_survives_yaml_and_its_yaml_is_stable(spec: PipelineSpec) -> None
 
 def test_an_empty_file_is_the_default_run() -> None:
     assert spec_from_yaml("") == PipelineSpec()
-    assert PipelineSpec().generators[0].plugin == "direct_space"
+    assert [part.plugin for part in PipelineSpec().generators] == ["wyckoff", "direct_space"]
 
 
 def test_a_spec_cannot_be_changed_in_place() -> None:
@@ -132,7 +134,8 @@ def test_resolving_writes_every_default_out_and_is_idempotent(registry: Registry
 def test_versions_name_the_provider_of_each_component_nested_ones_included(registry: Registry) -> None:
     spec = spec_from_yaml("generators: [{plugin: flow}]")
     versions = component_versions(spec, registry)
-    assert versions == dict.fromkeys(["generator flow", "encoder cnn", "refiner least_squares"], "builtin 0.1")
+    named = ["generator flow", "encoder cnn", "refiner least_squares", "cell-predictor indexing"]
+    assert versions == dict.fromkeys(named, "builtin 0.1")
 
 
 def test_resolving_finds_unknown_components_and_options_at_any_depth(registry: Registry) -> None:

@@ -260,7 +260,10 @@ TINY = {
     "component": {
         "plugin": "flow",
         "options": {
-            "denoiser": {"width": 16, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4}
+            "denoiser": {
+                "plugin": "attention",
+                "options": {"width": 16, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4},
+            }
         },
     },
     "corpus": {"path": "pack.npz"},
@@ -280,6 +283,46 @@ def test_kill_9_and_going_on_gives_the_same_weights_bit_for_bit(dataset: Crystal
     assert 0 < reached < 24, "the kill came too late to test anything"
     _train(tmp_path, "killed")
     _same_files(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_two_processes_give_the_weights_of_one(dataset: CrystalDataset, tmp_path: Path) -> None:
+    """To rounding: the sums of a step are taken in another order."""
+    pack(dataset, tmp_path / "pack.npz")
+    for processes in (1, 2):
+        training = {**TINY["training"], "steps": 6, "processes": processes}  # type: ignore[dict-item]
+        (tmp_path / f"spec{processes}.json").write_text(json.dumps({**TINY, "training": training}))
+        _train(tmp_path, f"run{processes}", f"spec{processes}.json")
+    one, two = (load_file(checkpoint.checkpoints(tmp_path / f"run{n}")[-1] / "network.safetensors") for n in (1, 2))
+    assert one.keys() == two.keys()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 2e-4
+    assert len((tmp_path / "run2" / "log.jsonl").read_text().splitlines()) == 6, "only the first process reports"
+
+
+def test_micro_batches_that_cannot_be_shared_out_are_refused(corpus: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="make per_step a multiple"):
+        fit(toy(), corpus, tmp_path, QUICK.model_copy(update={"per_step": 3, "processes": 2}))
+
+
+def test_bfloat16_rounds_products_and_nothing_else(corpus: Corpus, tmp_path: Path) -> None:
+    seen: list[torch.dtype] = []
+
+    @dataclass(frozen=True)
+    class Watched(Toy):
+        def loss(self, batch: TrainingBatch, rng: torch.Generator) -> Tensor:
+            noise = torch.randn(len(batch), 4, generator=rng)
+            out = self.network(noise)
+            exact = noise @ noise.T
+            seen.extend([out.dtype, exact.dtype])
+            assert not torch.equal(out.detach(), plain(noise).detach())
+            return ((out - batch.crystals.volume[:, None] / 50.0) ** 2).mean(dim=1)
+
+    model = toy().network
+    plain = toy().network
+    options = QUICK.model_copy(update={"steps": 1, "precision": "bfloat16"})
+    fit(Watched(model), corpus, tmp_path, options)
+    assert set(seen) == {torch.float32}
+    weights = load_file(checkpoint.checkpoints(tmp_path)[-1] / "network.safetensors")
+    assert {value.dtype for value in weights.values()} == {torch.float32}
 
 
 def test_a_cooldown_branches_off_and_its_weights_serve_the_generator(dataset: CrystalDataset, tmp_path: Path) -> None:
@@ -316,9 +359,8 @@ def test_a_run_without_checkpoints_cannot_be_cooled_down(tmp_path: Path) -> None
         runs.cool_down(tmp_path, steps=5)
 
 
-def _train(folder: Path, run: str, *, wait: bool = True) -> subprocess.Popen[bytes]:
-    main = "from pxrdgen.cli import main; main()"
-    command = [sys.executable, "-c", main, "train", "generator", "spec.json", "--out", run]
+def _train(folder: Path, run: str, spec: str = "spec.json", *, wait: bool = True) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "pxrdgen", "train", "generator", spec, "--out", run]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / f"{run}.txt").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)

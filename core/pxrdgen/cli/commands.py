@@ -41,10 +41,12 @@ class CommandRow:
 
 COMMANDS = (
     CommandRow(name="solve", module="pxrdgen.cli.solve", summary="Find the structure behind a powder pattern."),
+    CommandRow(name="index", module="pxrdgen.cli.index", summary="Find the unit cell behind a powder pattern."),
+    CommandRow(name="refine", module="pxrdgen.cli.refine", summary="Fit a known structure to a powder pattern."),
     CommandRow(name="demo", module="pxrdgen.cli.demo", summary="Solve an example pattern that comes along."),
     CommandRow(name="inspect", module="pxrdgen.cli.inspect", summary="Show what a pattern file holds."),
     CommandRow(name="simulate", module="pxrdgen.cli.simulate", summary="Calculate the powder pattern of a CIF."),
-    CommandRow(name="data", module="pxrdgen.cli.data", summary="Prepare and check tables of crystals."),
+    CommandRow(name="data", module="pxrdgen.cli.data", summary="Fetch, prepare and check tables of crystals."),
     CommandRow(name="train", module="pxrdgen.cli.train", summary="Train components and write weights."),
     CommandRow(name="weights", module="pxrdgen.cli.weights", summary="List weights and check weights files."),
     CommandRow(

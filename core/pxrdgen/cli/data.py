@@ -1,7 +1,9 @@
-"""``pxrdgen data``: tables and folders of crystals made into one packed file, and what such a file holds."""
+"""``pxrdgen data``: public tables fetched, tables and folders of crystals made into one file, and what it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from pxrdgen.io.dataset import CrystalDataset
     from pxrdgen.io.dataset_sources import DatasetReading
 
-app = typer.Typer(no_args_is_help=True, help="Prepare and check tables of crystals.")
+app = typer.Typer(no_args_is_help=True, help="Fetch, prepare and check tables of crystals.")
 
 _REASONS_SHOWN = 5
 
@@ -68,6 +70,53 @@ def pack_crystals(
     typer.echo(f"sha256 {checksum}")
 
 
+@app.command("fetch")
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(help="The dataset: mp20.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for its files; default: its name.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option("--split", "-s", help="Only this split; may be given several times.")
+    ] = None,
+    mirror: Annotated[str, typer.Option("--mirror", help="Another address that holds the same files.")] = "",
+) -> None:
+    """Fetch a public dataset from its home; what was cut off is continued, what is there is checked.
+
+    Files have a SHA-256: the published one, or, where none is published, that of the first download, kept in
+    checksums.json. 'pxrdgen data pack' makes one file of them.
+
+    Examples:
+
+      pxrdgen data fetch mp20 --split val
+
+      pxrdgen data fetch mp20 --out mp20
+
+      pxrdgen data pack mp20/train.csv mp20/val.csv --out mp20.npz
+    """
+    from pxrdgen.errors import OptionError, nearest
+    from pxrdgen.io.download import fetch
+    from pxrdgen.io.public_datasets import public_dataset
+
+    dataset = public_dataset(name)
+    known = [file.split for file in dataset.files]
+    for wanted in split or ():
+        if wanted not in known:
+            raise OptionError(f"got the split {wanted!r}, expected one of {', '.join(known)}{nearest(wanted, known)}")
+    folder = out or Path(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"{mirror.rstrip('/')}/" if mirror else dataset.address
+    for file in dataset.files:
+        if split and file.split not in split:
+            continue
+        target = folder / file.name
+        with _bytes_shown(file.name) as progress:
+            sha256 = fetch(address + file.name, target, sha256=file.sha256, progress=progress)
+        rows = _csv_rows(target)
+        if rows != file.rows:
+            typer.echo(f"note: {target} holds {rows} crystals, published are {file.rows}", err=True)
+        typer.echo(f"{target}: {rows} crystals, sha256 {sha256}")
+    typer.echo(f"licence: {dataset.licence}; cite {dataset.cite}", err=True)
+
+
 @app.command("info")
 def show_info(
     file: Annotated[Path, typer.Argument(help="A pack, or any other source that 'data pack' reads.")],
@@ -107,6 +156,31 @@ def _facts(dataset: CrystalDataset) -> list[tuple[str, list[str]]]:
         ("by atoms in the cell", [f"{bucket.label:32} {bucket.rows.size:7d}" for bucket in dataset.size_buckets()]),
         (f"{len(present)} elements", rows),
     ]
+
+
+def _csv_rows(path: Path) -> int:
+    import csv
+
+    from pxrdgen.io.cif import MAX_BYTES
+
+    before = csv.field_size_limit(MAX_BYTES)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            return max(sum(1 for _ in csv.reader(stream)) - 1, 0)
+    finally:
+        csv.field_size_limit(before)
+
+
+@contextmanager
+def _bytes_shown(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of bytes on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"fetching {name}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def _read(source: Path) -> DatasetReading:

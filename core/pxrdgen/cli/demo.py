@@ -32,8 +32,7 @@ def command(
       pxrdgen demo --budget 30 --out brucite
     """
     import pxrdgen
-    from pxrdgen.cli.pattern_options import first_line
-    from pxrdgen.cli.solve import pattern_facts
+    from pxrdgen.cli.pattern_options import first_line, pattern_facts
     from pxrdgen.cli.solving import finish, progress_shown
     from pxrdgen.examples_data import example
     from pxrdgen.io.folders import check_output_folder

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import platform
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pxrdgen.components import Diagnosis
 from pxrdgen.plugin_sources import PluginStatus
 from pxrdgen.registry import default_registry
-
-#: Names the Python interpreter that GSAS-II lives in, where that is not this one.
-GSAS2_PYTHON_VARIABLE = "PXRDGEN_GSAS2_PYTHON"
-_PROBE_TIMEOUT_S = 60
-_FIND_GSAS2 = "import importlib.util, sys; sys.exit(0 if importlib.util.find_spec('GSASII') else 3)"
 
 
 class State(StrEnum):
@@ -45,7 +38,7 @@ class Finding:
 
 
 def command(as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False) -> None:
-    """Check this installation: Python, torch and its devices, libraries, plugins, GSAS-II, threads.
+    """Check this installation: Python, torch and its devices, libraries, plugins, outside programs, threads.
 
     Leaves with 1 when something needed is missing or a plugin is broken; 'absent' things are optional.
 
@@ -55,7 +48,7 @@ def command(as_json: Annotated[bool, typer.Option("--json", help="Machine-readab
 
       pxrdgen doctor --json
     """
-    findings = [*_python(), *_torch(), *_libraries(), *_plugins(), _gsas2()]
+    findings = [*_python(), *_torch(), *_libraries(), *_plugins(), *_programs()]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -117,28 +110,17 @@ def _plugins() -> Iterator[Finding]:
             yield Finding(state=State.ABSENT, subject=subject, detail=f"{report.distribution}: blocked by environment")
 
 
-def _gsas2() -> Finding:
-    interpreter = os.environ.get(GSAS2_PYTHON_VARIABLE, "")
-    if not interpreter:
-        if importlib.util.find_spec("GSASII"):
-            return Finding(state=State.FINE, subject="GSAS-II", detail=f"in {sys.executable}")
-        return Finding(
-            state=State.ABSENT,
-            subject="GSAS-II",
-            detail=f"optional: set {GSAS2_PYTHON_VARIABLE} to the Python interpreter that has it",
-        )
-    try:
-        probe = subprocess.run(
-            [interpreter, "-c", _FIND_GSAS2],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PROBE_TIMEOUT_S,
-            cwd=Path(sys.prefix),
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding(state=State.WRONG, subject="GSAS-II", detail=f"{GSAS2_PYTHON_VARIABLE}={interpreter}: {error}")
-    if probe.returncode:
-        detail = f"{GSAS2_PYTHON_VARIABLE}={interpreter} has no module GSASII"
-        return Finding(state=State.WRONG, subject="GSAS-II", detail=detail)
-    return Finding(state=State.FINE, subject="GSAS-II", detail=f"in {interpreter}")
+def _programs() -> Iterator[Finding]:
+    """What components need besides Python packages, by their own diagnoses."""
+    for record in (component.record for component in default_registry().components()):
+        if record.diagnosis is None:
+            continue
+        module, _, name = record.diagnosis.partition(":")
+        try:
+            diagnosis: Diagnosis = getattr(importlib.import_module(module), name)()
+        except Exception as error:  # a plugin's diagnosis may fail in any way
+            subject = f"{record.kind} {record.name}"
+            yield Finding(state=State.WRONG, subject=subject, detail=f"{type(error).__name__}: {error}")
+            continue
+        state = State.FINE if diagnosis.found else State.WRONG if diagnosis.wanted else State.ABSENT
+        yield Finding(state=state, subject=diagnosis.subject, detail=diagnosis.detail)

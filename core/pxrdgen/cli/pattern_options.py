@@ -17,7 +17,7 @@ _SOURCES = {"file": "from the file", "given": "as given", "instrument": "from th
 _ASSUMED = "assumed; set it with --wavelength"
 
 #: options that take several numbers, and how many at most.
-NUMBER_OPTIONS = {"--cell": None, "--range": 2, "--exclude": 2}
+NUMBER_OPTIONS = {"--cell": None, "--range": 2, "--exclude": 2, "--texture": 3}
 
 
 class NumbersTogether(typer.core.TyperCommand):
@@ -111,3 +111,15 @@ def wavelength_words(pattern: PowderPattern) -> str:
     lines = " / ".join(f"{wavelength:.6g}" for wavelength in radiation.wavelengths)
     source = _SOURCES.get(pattern.metadata.get("radiation_source", ""), _ASSUMED)
     return f"{lines} A{f' ({radiation.name})' if radiation.name else ''}, {source}"
+
+
+def pattern_facts(pattern: PowderPattern, path: Path) -> dict[str, str]:
+    """What the report says of the measurement."""
+    return {
+        "Pattern": f"{path.name} ({format_name(pattern, path)})",
+        "Range": (
+            f"{pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} degrees in steps of {pattern.step:.4g}, "
+            f"{len(pattern)} points"
+        ),
+        "Wavelength": wavelength_words(pattern),
+    }

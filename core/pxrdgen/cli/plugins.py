@@ -1,4 +1,4 @@
-"""``pxrdgen plugins``: what is installed, and the options of each component."""
+"""``pxrdgen plugins``: what is installed, the options of each component, and what authors of plugins need."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from pxrdgen.cli import plugin_authors
 from pxrdgen.component_loading import Compatibility, Component, options_model
 from pxrdgen.components import ComponentKind
 from pxrdgen.errors import BrokenPluginError, UnknownComponentError, nearest
 from pxrdgen.plugin_sources import PluginReport, PluginStatus
 from pxrdgen.registry import Registry, default_registry
 
-app = typer.Typer(no_args_is_help=True, help="List the installed components and their options.")
+app = typer.Typer(no_args_is_help=True, help="List, check and write components.")
+app.command("check")(plugin_authors.check)
+app.command("new")(plugin_authors.new)
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 

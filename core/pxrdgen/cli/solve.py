@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,12 +13,8 @@ from pxrdgen.cli.pattern_options import (
     angle_range,
     cell_option,
     first_line,
-    format_name,
-    wavelength_words,
+    pattern_facts,
 )
-
-if TYPE_CHECKING:
-    from pxrdgen.pattern import PowderPattern
 
 app = typer.Typer(add_completion=False)
 
@@ -28,12 +24,17 @@ def command(
     pattern: Annotated[Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")],
     formula: Annotated[str, typer.Option("--formula", "-f", help="Of one formula unit, such as CuSO4.5H2O.")],
     z: Annotated[
-        int | None, typer.Option("--z", help="Formula units in the cell as typed; several are tried without it.")
+        int | None,
+        typer.Option(
+            "--z", help="Formula units in the cell as typed (no cell: the primitive one); several are tried without it."
+        ),
     ] = None,
     cell: Annotated[
         str | None,
         typer.Option(
-            "--cell", metavar="a b c alpha beta gamma", help="A and degrees, as an indexing program prints them."
+            "--cell",
+            metavar="a b c alpha beta gamma",
+            help="A and degrees, as an indexing program prints them; found from the pattern without it.",
         ),
     ] = None,
     centring: Annotated[
@@ -80,6 +81,8 @@ def command(
     Examples:
 
       pxrdgen solve brucite.xy --formula "Mg(OH)2" --cell 3.148 3.148 4.779 90 90 120 --z 1
+
+      pxrdgen solve scan.xy -f PbSO4
 
       pxrdgen solve scan.xrdml -f PbSO4 --cell "8.48 5.40 6.96 90 90 90" --space-group Pnma --budget 120
 
@@ -131,15 +134,3 @@ def default_folder(pattern: Path) -> Path:
     """``brucite_cu_solution`` in the current directory for ``somewhere/brucite_cu.xy``."""
     name = re.sub(r"[^\w.+-]+", "_", pattern.stem).strip("._") or "pattern"
     return Path(f"{name}_solution")
-
-
-def pattern_facts(pattern: PowderPattern, path: Path) -> dict[str, str]:
-    """What the report says of the measurement."""
-    return {
-        "Pattern": f"{path.name} ({format_name(pattern, path)})",
-        "Range": (
-            f"{pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} degrees in steps of {pattern.step:.4g}, "
-            f"{len(pattern)} points"
-        ),
-        "Wavelength": wavelength_words(pattern),
-    }

@@ -20,10 +20,20 @@ FolderOption = Annotated[
     Path, typer.Option("--out", "-o", help="Folder for checkpoints and log; continued if it has any.")
 ]
 HoursOption = Annotated[float, typer.Option("--hours", min=0.0, help="Stop after this time; run again to continue.")]
+TrackerOption = Annotated[
+    str, typer.Option("--tracker", help="Write the training down too: mlflow, jsonl or a plugin's.")
+]
+UriOption = Annotated[str, typer.Option("--tracking-uri", help="MLflow server or store, with --tracker mlflow.")]
 
 
 @app.command("generator")
-def train_generator(spec: SpecArgument, out: FolderOption, hours: HoursOption = float("inf")) -> None:
+def train_generator(
+    spec: SpecArgument,
+    out: FolderOption,
+    hours: HoursOption = float("inf"),
+    tracker: TrackerOption = "none",
+    tracking_uri: UriOption = "",
+) -> None:
     """Train a generator. Killed or stopped at any moment, the same command continues where it was.
 
     The learning rate stays constant; 'pxrdgen train cooldown' takes it to zero when time is up.
@@ -34,7 +44,45 @@ def train_generator(spec: SpecArgument, out: FolderOption, hours: HoursOption = 
 
       pxrdgen train cooldown runs/flow --minutes 10
     """
-    _train(ComponentKind.GENERATOR, spec, out, hours)
+    _train(ComponentKind.GENERATOR, spec, out, hours, tracker, tracking_uri)
+
+
+@app.command("encoder")
+def train_encoder(
+    spec: SpecArgument,
+    out: FolderOption,
+    hours: HoursOption = float("inf"),
+    tracker: TrackerOption = "none",
+    tracking_uri: UriOption = "",
+) -> None:
+    """Pre-train a pattern encoder against a structure encoder, so that patterns and crystals find each other.
+
+    Examples:
+
+      pxrdgen train encoder peaks.yaml --out runs/peaks --hours 1
+
+      pxrdgen train cooldown runs/peaks --minutes 10
+    """
+    _train(ComponentKind.ENCODER, spec, out, hours, tracker, tracking_uri)
+
+
+@app.command("cells")
+def train_cells(
+    spec: SpecArgument,
+    out: FolderOption,
+    hours: HoursOption = float("inf"),
+    tracker: TrackerOption = "none",
+    tracking_uri: UriOption = "",
+) -> None:
+    """Train a predictor of unit cells. Like 'pxrdgen train generator', for components of kind cell-predictor.
+
+    Examples:
+
+      pxrdgen train cells cellnet.yaml --out runs/cellnet --hours 1
+
+      pxrdgen train cooldown runs/cellnet --minutes 10
+    """
+    _train(ComponentKind.CELL_PREDICTOR, spec, out, hours, tracker, tracking_uri)
 
 
 @app.command("cooldown")
@@ -81,14 +129,22 @@ def export_weights(
     typer.echo(f"{weights}: {card.kind} {card.component!r}, SHA-256 {card.sha256}")
 
 
-def _train(kind: ComponentKind, spec: Path, out: Path, hours: float) -> None:
+def _train(kind: ComponentKind, spec: Path, out: Path, hours: float, tracker: str, tracking_uri: str) -> None:
+    from pxrdgen.tracking import build_tracker
     from pxrdgen.training import runs
     from pxrdgen.training.spec import read_training_spec
+    from pxrdgen.training.tracked import tracked_training
 
     read = read_training_spec(spec)
     if read.kind is not kind:
         raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}; use 'pxrdgen train {read.kind}'")
-    progress = runs.train(read, out, max_seconds=3600.0 * hours, report=_print)
+    with tracked_training(build_tracker(tracker, tracking_uri), read, out) as note:
+
+        def report(line: LogLine) -> None:
+            _print(line)
+            note(line)
+
+        progress = runs.train(read, out, max_seconds=3600.0 * hours, report=report)
     typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
 
 

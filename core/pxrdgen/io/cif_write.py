@@ -39,6 +39,7 @@ def cif_text(
     *,
     cell_su: Sequence[float] | None = None,
     coordinate_su: FloatArray | None = None,
+    u_iso_su: FloatArray | None = None,
     r_factors: Mapping[str, float] | None = None,
     title: str = "",
     notes: Sequence[str] = (),
@@ -50,6 +51,7 @@ def cif_text(
         space_group: the setting of that cell.
         cell_su: standard uncertainties of a b c (A) alpha beta gamma (degrees) of this cell; 0 where fixed.
         coordinate_su: [M, 3] of the fractional coordinates; 0 where fixed.
+        u_iso_su: [M] of ``u_iso`` (A^2); 0 where held.
         r_factors: any of r_wp, r_p, r_exp (fractions) and gof.
         title: name of the phase.
         notes: sentences kept under ``_refine_special_details``.
@@ -63,7 +65,7 @@ def cif_text(
     remarks = tuple(notes)
     for group in (space_group, parse_space_group(1)):
         try:
-            text = _text(conventional, group, cell_su, coordinate_su, r_factors or {}, title, remarks)
+            text = _text(conventional, group, cell_su, coordinate_su, u_iso_su, r_factors or {}, title, remarks)
             error = expansion_error(text, conventional)
         except SymmetryError:
             error = math.inf
@@ -81,6 +83,7 @@ def _text(
     group: SpaceGroup,
     cell_su: Sequence[float] | None,
     coordinate_su: FloatArray | None,
+    u_iso_su: FloatArray | None,
     r_factors: Mapping[str, float],
     title: str,
     notes: Sequence[str],
@@ -108,7 +111,7 @@ def _text(
     operators = block.init_loop("_space_group_symop_", ["id", "operation_xyz"])
     for number, operation in enumerate(gemmi.symops_from_hall(group.hall_symbol), start=1):
         operators.add_row([str(number), gemmi.cif.quote(operation.triplet())])
-    _add_atoms(block, crystal, group, coordinate_su)
+    _add_atoms(block, crystal, group, coordinate_su, u_iso_su)
     return str(document.as_string())
 
 
@@ -124,7 +127,13 @@ def _add_cell(
     block.set_pair("_exptl_crystal_density_diffrn", f"{1.66053907 * mass * units / crystal.volume:.4f}")
 
 
-def _add_atoms(block: gemmi.cif.Block, crystal: Crystal, group: SpaceGroup, coordinate_su: FloatArray | None) -> None:
+def _add_atoms(
+    block: gemmi.cif.Block,
+    crystal: Crystal,
+    group: SpaceGroup,
+    coordinate_su: FloatArray | None,
+    u_iso_su: FloatArray | None,
+) -> None:
     tags = ["label", "type_symbol", "site_symmetry_multiplicity", "fract_x", "fract_y", "fract_z", "occupancy"]
     if crystal.u_iso is not None:
         tags += ["U_iso_or_equiv", "adp_type"]
@@ -141,7 +150,8 @@ def _add_atoms(block: gemmi.cif.Block, crystal: Crystal, group: SpaceGroup, coor
         ]
         row = [f"{SYMBOLS[number]}{seen[number]}", SYMBOLS[number], str(multiplicity), *places, "1"]
         if crystal.u_iso is not None:
-            row += [f"{crystal.u_iso[atom]:.5f}", "Uiso"]
+            su = 0.0 if u_iso_su is None else float(u_iso_su[atom])
+            row += [with_su(float(crystal.u_iso[atom]), su, least=4, plain=5), "Uiso"]
         loop.add_row(row)
 
 

@@ -50,6 +50,7 @@ def candidate_cif(candidate: Candidate, *, title: str = "") -> str:
         parse_space_group(candidate.space_group_symbol),
         cell_su=candidate.conventional_cell_su,
         coordinate_su=candidate.conventional_coordinate_su,
+        u_iso_su=candidate.conventional_u_su,
         r_factors={name: value for name, value in factors.items() if math.isfinite(value)},
         title=title,
         notes=candidate.warnings,

@@ -40,3 +40,15 @@ def _echo(peaks: PeakList, strong: int, wavelength: float) -> float | None:
     weak = (peaks.area < 0.06 * peaks.area[strong]) & (peaks.area > 0.001 * peaks.area[strong])
     rows = np.flatnonzero(near & weak)
     return float(peaks.two_theta[rows[0]]) if rows.size else None
+
+
+def echoes(peaks: PeakList, radiation: Radiation) -> list[int]:
+    """Rows of weak peaks that lie where K-beta or tungsten L-alpha would echo one of the five strongest peaks."""
+    others = [K_BETA.get(radiation.name), TUNGSTEN_L_ALPHA if radiation.name == "CuKa" else None]
+    rows = set()
+    for wavelength in others:
+        for strong in np.argsort(-peaks.area)[:5] if wavelength is not None else ():
+            angle = _echo(peaks, int(strong), float(wavelength or 0.0))
+            if angle is not None:
+                rows.add(int(np.argmin(np.abs(peaks.two_theta - angle))))
+    return sorted(rows)

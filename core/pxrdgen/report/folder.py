@@ -59,7 +59,7 @@ def write_solution(
         fit = best.refinement
         plot = rietveld_png(best.refinement.curves, title=heading, r_wp=fit.r_wp, gof=fit.gof, sqrt_panel=True)
         files["rietveld.png"] = plot
-        files["rietveld.csv"] = _curves_csv(best.refinement.curves).encode()
+        files["rietveld.csv"] = curves_csv(best.refinement.curves).encode()
     files["report.html"] = report_html(solution, title=title, pattern_facts=pattern_facts or {}, plot=plot).encode()
     return tuple(_write(directory / name, content) for name, content in files.items())
 
@@ -74,7 +74,8 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def _curves_csv(curves: ProfileCurves) -> str:
+def curves_csv(curves: ProfileCurves) -> str:
+    """One line a point, a header first."""
     columns = {
         "two_theta": curves.two_theta,
         "observed": curves.observed,

@@ -5,13 +5,11 @@ A content security policy allows exactly the two embedded scripts, by their hash
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 
 from pxrdgen.report.formula import short_symbol
+from pxrdgen.report.groups import EXPLANATION, HEAD, searched, summary, trial_rows
 from pxrdgen.report.json import plain
 from pxrdgen.report.markup import (
     bullets,
@@ -19,18 +17,21 @@ from pxrdgen.report.markup import (
     escape,
     facts,
     formula_html,
-    formula_words_html,
     row,
     space_group_html,
     table,
 )
 from pxrdgen.report.numbers import fixed, percent
+from pxrdgen.report.page import asset, header, page, plot_section, viewer_licence
 from pxrdgen.report.references import reference_text
 from pxrdgen.report.scene import scene
 from pxrdgen.report.sites import Site, sites
 from pxrdgen.report.structure_html import structure_html
 from pxrdgen.report.wording import FALLBACK_ADVICE, headline, meaning, measures
 from pxrdgen.solver.values import Candidate, Solution, Verdict
+
+#: space groups that are listed.
+_GROUPS = 12
 
 _CLASSES = {Verdict.SOLVED: "solved", Verdict.PROBABLE: "probable", Verdict.NOT_SOLVED: "unsolved"}
 _MARKS = {Verdict.SOLVED: "\N{CHECK MARK}", Verdict.PROBABLE: "?", Verdict.NOT_SOLVED: "\N{MULTIPLICATION SIGN}"}
@@ -55,54 +56,25 @@ def report_html(
             provenance.
     """
     tables = [sites(candidate) for candidate in solution.candidates]
-    middle = (_structure(solution, tables), _plot(plot), _ranking(solution.candidates))
+    middle = (
+        structure_section(solution.candidates, tables),
+        plot_section(plot),
+        _ranking(solution.candidates),
+        _searched_groups(solution),
+    )
     body = [
-        _header(title, pattern_facts or {}),
+        header(title, pattern_facts or {}),
         "<main>",
         _verdict(solution),
         *((_notes(solution), *middle) if solution.verdict is Verdict.NOT_SOLVED else (*middle, _notes(solution))),
-        _provenance(solution, citations),
+        provenance_section(solution.provenance, citations),
         "</main>",
     ]
-    scripts = [_asset("3Dmol-min.js"), _asset("report.js")] if solution.candidates else []
+    scripts = [asset("3Dmol-min.js"), asset("report.js")] if solution.candidates else []
     if scripts:
-        body.append(f'<script type="application/json" id="scenes">{_scenes(solution, tables)}</script>')
-        body.append(_licence())
-    return _page(title, "\n".join(part for part in body if part), scripts)
-
-
-def _asset(name: str) -> str:
-    return files("pxrdgen.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _page(title: str, body: str, scripts: Sequence[str]) -> str:
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
-    allowed = hashes or "'none'"
-    policy = f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {allowed}"
-    embedded = "\n".join(f"<script>{script}</script>" for script in scripts)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)} – pxrdgen report</title>
-<style>{_asset("report.css")}</style>
-</head>
-<body>
-{body}
-{embedded}
-</body>
-</html>
-"""
-
-
-def _header(title: str, pattern_facts: Mapping[str, str]) -> str:
-    lines = facts(((name, escape(value)) for name, value in pattern_facts.items()), "pattern")
-    return (
-        '<header><p class="kicker">pxrdgen · crystal structure from powder diffraction</p>'
-        f"<h1>{formula_words_html(title)}</h1>{lines}</header>"
-    )
+        body.append(f'<script type="application/json" id="scenes">{scenes(solution.candidates, tables)}</script>')
+        body.append(viewer_licence())
+    return page(title, "\n".join(part for part in body if part), scripts)
 
 
 def _verdict(solution: Solution) -> str:
@@ -121,15 +93,14 @@ def _verdict(solution: Solution) -> str:
     )
 
 
-def _structure(solution: Solution, tables: Sequence[tuple[Site, ...]]) -> str:
-    if not solution.candidates:
+def structure_section(candidates: Sequence[Candidate], tables: Sequence[tuple[Site, ...]]) -> str:
+    """The viewer beside the facts and atoms of each candidate."""
+    if not candidates:
         return ""
-    options = "".join(
-        f'<option value="{index}">{_option(index + 1, c)}</option>' for index, c in enumerate(solution.candidates)
-    )
+    options = "".join(f'<option value="{index}">{_option(index + 1, c)}</option>' for index, c in enumerate(candidates))
     articles = "".join(
         structure_html(candidate, table_sites, index)
-        for index, (candidate, table_sites) in enumerate(zip(solution.candidates, tables, strict=True))
+        for index, (candidate, table_sites) in enumerate(zip(candidates, tables, strict=True))
     )
     return (
         '<section id="structure"><div class="bar-row"><h2>Structure</h2>'
@@ -148,19 +119,6 @@ def _structure(solution: Solution, tables: Sequence[tuple[Site, ...]]) -> str:
 
 def _option(rank: int, candidate: Candidate) -> str:
     return f"{rank} · {escape(short_symbol(candidate.space_group_symbol))} · Rwp {percent(candidate.refinement.r_wp)}"
-
-
-def _plot(plot: bytes | None) -> str:
-    if plot is None:
-        return ""
-    data = base64.b64encode(plot).decode()
-    return (
-        '<section><h2>Fit to the pattern</h2><figure class="plot">'
-        f'<img alt="Rietveld plot: observed, calculated, background and difference" src="data:image/png;base64,{data}">'
-        "<figcaption>Best candidate. Circles: observed; orange line: calculated; grey dashes: background; green bars: "
-        "reflections of the first wavelength; blue line: observed minus calculated, on the same scale. Lower panel: "
-        "the same on a square-root scale, which shows weak reflections.</figcaption></figure></section>"
-    )
 
 
 def _ranking(candidates: Sequence[Candidate]) -> str:
@@ -195,6 +153,19 @@ def _ranked_row(index: int, candidate: Candidate) -> str:
     return row(cells, text_columns=4, attributes=f'data-row="{index}"')
 
 
+def _searched_groups(solution: Solution) -> str:
+    if not searched(solution.groups):
+        return ""
+    rows = [
+        row((escape(entry.group), *(escape(cell) for cell in entry.cells)), text_columns=1)
+        for entry in trial_rows(solution.groups, _GROUPS)
+    ]
+    return (
+        f"<section><h2>Space groups searched</h2><p>{escape(summary(solution.groups, _GROUPS))}.</p>"
+        f'{table(HEAD, rows, text_columns=1)}<p class="small">{escape(EXPLANATION)}</p></section>'
+    )
+
+
 def _notes(solution: Solution) -> str:
     unsolved = solution.verdict is Verdict.NOT_SOLVED
     notes = solution.notes or ((FALLBACK_ADVICE,) if unsolved else ())
@@ -204,30 +175,24 @@ def _notes(solution: Solution) -> str:
     return f'<section class="{"advice" if unsolved else "notes"}"><h2>{heading}</h2>{bullets(notes)}</section>'
 
 
-def _provenance(solution: Solution, citations: Sequence[str] | None) -> str:
+def provenance_section(provenance: Mapping[str, object], citations: Sequence[str] | None = None) -> str:
+    """What to cite, by default what the provenance lists, and how to repeat the run."""
     if citations is None:
-        stored = plain(solution.provenance.get("citations"))
+        stored = plain(provenance.get("citations"))
         citations = [str(entry) for entry in stored] if isinstance(stored, list) else []
     parts = []
     if citations:
         entries = "".join(f"<li>{citation_html(reference_text(entry))}</li>" for entry in citations)
         parts.append(f"<h2>Please cite</h2><ul>{entries}</ul>")
-    record = {key: value for key, value in solution.provenance.items() if key != "citations"}
+    record = {key: value for key, value in provenance.items() if key != "citations"}
     if record:
         text = json.dumps(plain(record), indent=2, sort_keys=True, ensure_ascii=False)
         parts.append(f"<details><summary>How to repeat this run</summary><pre>{escape(text)}</pre></details>")
     return f'<section class="provenance">{"".join(parts)}</section>' if parts else ""
 
 
-def _scenes(solution: Solution, tables: Sequence[tuple[Site, ...]]) -> str:
+def scenes(candidates: Sequence[Candidate], tables: Sequence[tuple[Site, ...]]) -> str:
     """The viewer's data; ``<`` and ``&`` are written as escapes, so no text can close the script element."""
-    data = [scene(c, t).as_json() for c, t in zip(solution.candidates, tables, strict=True)]
+    data = [scene(c, t).as_json() for c, t in zip(candidates, tables, strict=True)]
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _licence() -> str:
-    return (
-        "<footer><details><summary>This page contains 3Dmol.js (BSD-3-Clause); its licence</summary>"
-        f"<pre>{escape(_asset('3Dmol-LICENSE.txt'))}</pre></details></footer>"
-    )

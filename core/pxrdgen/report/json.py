@@ -45,7 +45,8 @@ def result_json(solution: Solution) -> dict[str, Json]:
         "formula": None if best is None else formula_text(best.conventional),
         "evidence": None if solution.evidence is None else _evidence(solution.evidence),
         "notes": plain(solution.notes),
-        "candidates": [_candidate(rank, candidate) for rank, candidate in enumerate(solution.candidates, start=1)],
+        "space_groups": [plain(trial) for trial in solution.groups],
+        "candidates": [candidate_json(candidate, rank) for rank, candidate in enumerate(solution.candidates, start=1)],
         "provenance": plain(rest),
     }
 
@@ -97,9 +98,11 @@ def _evidence(evidence: Evidence) -> Json:
     )
 
 
-def _candidate(rank: int, candidate: Candidate) -> Json:
-    return plain(
-        {
+def candidate_json(candidate: Candidate, rank: int = 1) -> dict[str, Json]:
+    """One candidate with its fit, its primitive and its conventional cell."""
+    return {
+        key: plain(value)
+        for key, value in {
             "rank": rank,
             "origin": candidate.origin,
             "score": candidate.score,
@@ -117,8 +120,8 @@ def _candidate(rank: int, candidate: Candidate) -> Json:
                 "sites": [_site(site) for site in sites(candidate)],
                 "atoms": _atoms(candidate.conventional, candidate.conventional_coordinate_su),
             },
-        }
-    )
+        }.items()
+    }
 
 
 def _refinement(refinement: RefinementResult) -> dict[str, object]:
@@ -129,6 +132,7 @@ def _refinement(refinement: RefinementResult) -> dict[str, object]:
         "gof": refinement.gof,
         "r_wp_without_background": refinement.r_wp_without_background,
         "parameters": refinement.parameters,
+        "parameter_su": refinement.parameter_su,
         "converged": refinement.converged,
         "message": refinement.message,
     }
@@ -169,4 +173,5 @@ def _site(site: Site) -> dict[str, object]:
         "frac_coords": site.frac_coords,
         "coordinate_su": site.coordinate_su,
         "u_iso": site.u_iso,
+        "u_iso_su": site.u_iso_su,
     }

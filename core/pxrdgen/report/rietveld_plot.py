@@ -27,6 +27,7 @@ _CALCULATED = "#d55e00"
 _BACKGROUND = "#7a8594"
 _DIFFERENCE = "#0072b2"
 _TICKS = "#007a5a"
+_IMPURITY_TICKS = "#cc79a7"
 _EXCLUDED = "#eef0f3"
 _FONT = ["DejaVu Sans"]
 
@@ -146,7 +147,8 @@ def _draw_profile(axes: Axes, curves: ProfileCurves) -> None:
     scale = 10 ** int(np.floor(np.log10(max(top, 1e-30)))) if top >= 1e5 or top < 1e-2 else 1
     tick_row = low - 0.055 * height
     swing = float(np.ptp(curves.difference))
-    offset = tick_row - 0.075 * height - max(float(curves.difference.max()), 0.02 * height)
+    rows = len(curves.impurity_ticks)
+    offset = tick_row - (0.075 + 0.045 * rows) * height - max(float(curves.difference.max()), 0.02 * height)
 
     axes.plot(
         curves.two_theta, curves.observed, linestyle="none", marker="o", markersize=2.0, markerfacecolor="none",
@@ -165,12 +167,14 @@ def _draw_profile(axes: Axes, curves: ProfileCurves) -> None:
     axes.plot(
         *_broken(curves.two_theta, curves.difference + offset), color=_DIFFERENCE, lw=0.7, label="difference", zorder=2
     )
-    shown = curves.ticks[(curves.ticks >= curves.two_theta[0]) & (curves.ticks <= curves.two_theta[-1])]
-    if shown.size:
-        axes.plot(
-            shown, np.full(shown.size, tick_row), linestyle="none", marker="|", markersize=7, markeredgewidth=0.8,
-            color=_TICKS, label="reflections", zorder=2,
-        )  # fmt: skip
+    for row, ticks in enumerate((curves.ticks, *curves.impurity_ticks)):
+        shown = ticks[(ticks >= curves.two_theta[0]) & (ticks <= curves.two_theta[-1])]
+        if shown.size:
+            axes.plot(
+                shown, np.full(shown.size, tick_row - 0.045 * row * height), linestyle="none", marker="|",
+                markersize=7, markeredgewidth=0.8, color=_IMPURITY_TICKS if row else _TICKS,
+                label=("impurity" if row == 1 else None) if row else "reflections", zorder=2,
+            )  # fmt: skip
     axes.set_ylim(offset + min(float(curves.difference.min()), 0.0) - 0.05 * height - 0.02 * swing, top + 0.06 * height)
     # the intensity axis ends where the reflections and the difference begin
     marks = MaxNLocator(nbins=6).tick_values(low, top)

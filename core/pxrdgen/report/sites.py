@@ -35,6 +35,7 @@ class Site:
         coordinate_su: its standard uncertainties; ``None`` if unknown, 0 where fixed.
         u_iso: A^2; ``None`` if unknown.
         members: rows of the conventional crystal that belong to the site.
+        u_iso_su: standard uncertainty of ``u_iso`` (A^2); ``None`` if unknown, 0 where held.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Site:
     coordinate_su: tuple[float, float, float] | None
     u_iso: float | None
     members: tuple[int, ...]
+    u_iso_su: float | None = None
 
 
 def sites(candidate: Candidate) -> tuple[Site, ...]:
@@ -71,6 +73,7 @@ def sites(candidate: Candidate) -> tuple[Site, ...]:
                 coordinate_su=None if su is None else _triple(su[row]),
                 u_iso=None if crystal.u_iso is None else float(crystal.u_iso[row]),
                 members=_orbit(crystal, group, int(row)),
+                u_iso_su=None if candidate.conventional_u_su is None else float(candidate.conventional_u_su[row]),
             )
         )
     return tuple(table)

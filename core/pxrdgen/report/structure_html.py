@@ -69,7 +69,7 @@ def _site_table(sites: tuple[Site, ...]) -> str:
             escape(site.label),
             wyckoff,
             *(with_su(value, error, 4) for value, error in zip(site.frac_coords, su, strict=True)),
-            fixed(site.u_iso, 4),
+            with_su(site.u_iso, site.u_iso_su, 4),
         )
         rows.append(row(cells, text_columns=2))
     head = ("Site", "Wyckoff", "<i>x</i>", "<i>y</i>", "<i>z</i>", "U<sub>iso</sub> / Å²")
@@ -83,9 +83,11 @@ def _site_table(sites: tuple[Site, ...]) -> str:
 
 def _parameters(candidate: Candidate) -> str:
     rows = []
+    errors = candidate.refinement.parameter_su
     for name, value in candidate.refinement.parameters.items():
         label, unit = parameter_label(name)
-        rows.append(row((escape(label), significant(value), escape(unit)), text_columns=1))
+        text = with_su(value, errors[name]) if errors.get(name) else significant(value)
+        rows.append(row((escape(label), text, escape(unit)), text_columns=1))
     if not rows:
         return ""
     body = table(("Parameter", "Value", "Unit"), rows)

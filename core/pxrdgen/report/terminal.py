@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pxrdgen.report.formula import formula_text, short_symbol
+from pxrdgen.report.groups import HEAD, searched, summary, trial_rows
 from pxrdgen.report.numbers import fixed, percent
 from pxrdgen.report.wording import FALLBACK_ADVICE, headline, meaning
 from pxrdgen.solver.values import Candidate, Solution, Verdict
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 #: columns that the whole table needs.
 _FULL_WIDTH = 118
+
+#: space groups that are listed.
+_GROUPS = 6
 
 _STYLES = {Verdict.SOLVED: "bold green", Verdict.PROBABLE: "bold yellow", Verdict.NOT_SOLVED: "bold red"}
 
@@ -48,12 +52,31 @@ def render_solution(solution: Solution, *, limit: int = 10, narrow: bool = False
     if best is not None and best.warnings:
         parts += [Text(), Text("Warnings for candidate 1", style="bold")]
         parts += [Text(f"  - {warning}") for warning in best.warnings]
+    if searched(solution.groups):
+        parts += [Text(), Text(summary(solution.groups, _GROUPS), style="bold"), _groups(solution, narrow)]
     unsolved = solution.verdict is Verdict.NOT_SOLVED
     notes = solution.notes or ((FALLBACK_ADVICE,) if unsolved else ())
     if notes:
         parts += [Text(), Text("Notes and what to try next" if unsolved else "Notes", style="bold")]
         parts += [Text(f"  - {note}") for note in notes]
     return Group(*parts)
+
+
+def _groups(solution: Solution, narrow: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = len(HEAD) - 1 if narrow else len(HEAD)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(HEAD[0], no_wrap=True)
+    for name in HEAD[1:-1]:
+        table.add_column(name, justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column(HEAD[-1], overflow="fold")
+    for row in trial_rows(solution.groups, _GROUPS):
+        table.add_row(*(Text(cell) for cell in (row.group, *row.cells)[:shown]))
+    return table
 
 
 def _verdict(solution: Solution) -> Text:

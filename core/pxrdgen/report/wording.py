@@ -98,6 +98,10 @@ _PARAMETERS = MappingProxyType(
         "y": ("Lorentzian width Y", "centidegree"),
         "sh_l": ("Axial divergence (S + H) / L", ""),
         "u_iso": ("Overall displacement", "Å²"),
+        "background_terms": ("Background terms", ""),
+        "texture_h": ("Texture axis h", "of the primitive cell"),
+        "texture_k": ("Texture axis k", "of the primitive cell"),
+        "texture_l": ("Texture axis l", "of the primitive cell"),
     }
 )
 

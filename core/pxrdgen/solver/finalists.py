@@ -13,7 +13,7 @@ from pxrdgen.solver.contact_prior import ContactPenalty
 from pxrdgen.solver.coordinate_fit import fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
 from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.search import Pool
+from pxrdgen.solver.pool import Pool
 from pxrdgen.solver.values import RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin
 from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, symmetry_ladder
@@ -48,7 +48,7 @@ class Finalist:
     def start(self) -> RefinementStart:
         """What a refiner begins with: the finalist's own coordinates under its group."""
         symmetry = None if self.symmetry is None else replace(self.symmetry, crystal=self.crystal)
-        return RefinementStart(crystal=self.crystal, symmetry=symmetry)
+        return RefinementStart(crystal=self.crystal, symmetry=symmetry, cell_fitted=True)
 
 
 class Symmetriser:

@@ -52,6 +52,15 @@ class GroupedParameters:
             texture=self.texture,
         )
 
+    def scattered(self, rows: Tensor, part: GroupedParameters) -> GroupedParameters:
+        """These with the arrangements ``rows`` replaced by ``part``; texture is not touched."""
+        return GroupedParameters(
+            frac_coords=self.frac_coords.index_copy(0, rows, part.frac_coords),
+            log_scale=self.log_scale.index_copy(0, rows, part.log_scale),
+            u_iso=self.u_iso.index_copy(0, rows, part.u_iso),
+            texture=self.texture,
+        )
+
 
 class GroupedModel:
     """Root residuals of an :class:`IntensityTarget` and their derivatives."""

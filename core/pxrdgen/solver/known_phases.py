@@ -33,10 +33,12 @@ class KnownPhases:
     Args:
         profile: [G] their sum, in the pattern's units.
         notes: a sentence on each.
+        crystals: with the strains found.
     """
 
     profile: FloatArray
     notes: tuple[str, ...] = ()
+    crystals: tuple[Crystal, ...] = ()
 
 
 def fit_known_phases(
@@ -64,7 +66,14 @@ def fit_known_phases(
         share = scale * float(profile.sum()) / max(total, 1e-30)
         name = crystal.name or crystal.formula
         notes.append(f"impurity {name}: {share:.1%} of the net intensity, its cell scaled by {1.0 + strain:.4f}")
-    return KnownPhases(profile=np.asarray(profiles @ scales, dtype=np.float64), notes=tuple(notes))
+    return KnownPhases(
+        profile=np.asarray(profiles @ scales, dtype=np.float64),
+        notes=tuple(notes),
+        crystals=tuple(
+            replace(crystal, basis=crystal.basis * (1.0 + strain))
+            for crystal, (strain, _) in zip(crystals, chosen, strict=True)
+        ),
+    )
 
 
 def _best_strain(

@@ -12,18 +12,22 @@ import torch
 from numpy.typing import NDArray
 
 from pxrdgen.crystal import Crystal
+from pxrdgen.errors import SymmetryError
 from pxrdgen.interfaces import Generator, Refiner
 from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition, decompose
 from pxrdgen.solver.finalists import Finalist, Symmetriser, distinct, higher_symmetries
 from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.islands import Islands, Task, merged
 from pxrdgen.solver.known_phases import KnownPhases, fit_known_phases
+from pxrdgen.solver.pool import Pool
 from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.ranking import points_in_peaks, ranked, without_twins
-from pxrdgen.solver.search import Pool, Search, SearchSettings
+from pxrdgen.solver.search import Search, SearchSettings
 from pxrdgen.solver.solution import solution_candidate
-from pxrdgen.solver.values import Candidate, Measurement, RefinementResult, Solution
+from pxrdgen.solver.values import Candidate, GroupTrial, Measurement, RefinementResult, Solution
 from pxrdgen.solver.verdict import evidence_for, judged
+from pxrdgen.space_groups.rank import rank_space_groups
 
 FloatArray = NDArray[np.float64]
 
@@ -58,6 +62,8 @@ class SolveSettings:
         budget_s: seconds of search over all alternatives of Z; ``None`` for the default.
         rounds: of the search at most.
         seed: of all randomness.
+        clock: what the budget is measured by: wall time, or ``time.process_time`` on a machine shared with others.
+        processes: that search at the same time, this one included.
     """
 
     candidates: int = 20
@@ -65,6 +71,8 @@ class SolveSettings:
     budget_s: float | None = None
     rounds: int = DEFAULT_ROUNDS
     seed: int = 0
+    clock: Callable[[], float] = time.monotonic
+    processes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +85,7 @@ class _Attempt:
     refinements: list[RefinementResult]
     rounds: int
     interrupted: bool
+    groups: tuple[GroupTrial, ...] = ()
 
 
 def solve_problems(
@@ -86,23 +95,36 @@ def solve_problems(
     settings: SolveSettings,
     progress: Progress | None = None,
     impurities: Sequence[Crystal] = (),
+    shares: Sequence[float] = (),
 ) -> Solution:
-    """The ranked answer to alternatives of one problem (several Z), from a prepared pattern.
+    """The ranked answer to alternatives of one problem (several Z, several cells), from a prepared pattern.
+
+    ``shares`` of the budget go to the alternatives, equal ones when left out.
 
     ``impurities`` are crystals known to be in the sample; their profiles are fitted and put down as background.
 
     Ctrl-C while searching ends the search; the best so far is refined and returned as interrupted. Ctrl-C while
     refining ends that too.
+
+    Raises:
+        SymmetryError: the space group has no places for the atoms of any of the problems.
     """
     report = progress or _unwatched
     started = time.monotonic()
     attempts: list[_Attempt] = []
     with _one_thread():
-        budget = (settings.budget_s or DEFAULT_BUDGET) / len(problems)
-        for problem in problems:
-            attempts.append(_attempt(problem, prepared, components, settings, budget, report, impurities))
+        budget = settings.budget_s or DEFAULT_BUDGET
+        refusals: list[SymmetryError] = []
+        for problem, share in zip(problems, shares or [1.0 / len(problems)] * len(problems), strict=True):
+            try:
+                attempts.append(_attempt(problem, prepared, components, settings, share * budget, report, impurities))
+            except SymmetryError as error:  # this number of formula units does not go with the space group
+                refusals.append(error)
+                continue
             if attempts[-1].interrupted:
                 break
+    if not attempts:
+        raise refusals[0]
     return _solution(attempts, prepared, settings, time.monotonic() - started)
 
 
@@ -124,8 +146,10 @@ def _attempt(
         decomposition = _decomposed(prepared, problem, prepared.background + known.profile)
     problem = replace(problem, notes=(*problem.notes, *known.notes))
     problem = problem.with_basis(decomposition.basis)
+    groups = rank_space_groups(prepared, problem, decomposition)
+    problem = replace(problem, groups=groups.candidates, notes=(*problem.notes, *groups.notes))
     target = intensity_target(decomposition, problem.species)
-    pool, interrupted = _searched(problem, target, components, settings, budget, report)
+    pool, interrupted, trials = _searched(problem, target, components, settings, budget, report)
     finalists: list[Finalist] = []
     if pool is not None:
         report("finding symmetry", 0.0, pool.best_score)
@@ -145,6 +169,7 @@ def _attempt(
         refinements=refinements,
         rounds=pool.rounds if pool is not None else 0,
         interrupted=interrupted or cut_short,
+        groups=trials,
     )
 
 
@@ -192,20 +217,28 @@ def _searched(
     settings: SolveSettings,
     budget: float,
     report: Progress,
-) -> tuple[Pool | None, bool]:
-    rng = torch.Generator().manual_seed(settings.seed)
-    limits = SearchSettings(candidates=settings.candidates, rounds=settings.rounds, seconds=budget)
-    search = Search(problem, target, components.generators, limits, rng)
-    started = time.monotonic()
+) -> tuple[Pool | None, bool, tuple[GroupTrial, ...]]:
+    limits = SearchSettings(
+        candidates=settings.candidates, rounds=settings.rounds, seconds=budget, clock=settings.clock
+    )
+    search = Search(problem, target, components.generators, limits, torch.Generator().manual_seed(settings.seed))
+    started = settings.clock()
 
     def on_round(round_number: int, score: float) -> None:
-        share = max((time.monotonic() - started) / budget, round_number / settings.rounds)
+        share = max((settings.clock() - started) / budget, round_number / settings.rounds)
         report("searching", min(share, 1.0), score)
 
-    try:
-        return search.run(on_round), False
-    except KeyboardInterrupt:
-        return search.found, True
+    task = Task(problem=problem, target=target, generators=components.generators, settings=limits, seed=settings.seed)
+    with Islands(task, settings.processes - 1) as islands:
+        interrupted = False
+        try:
+            search.run(on_round, islands.solved)
+        except KeyboardInterrupt:
+            interrupted = True
+        if search.found is None:
+            return None, interrupted, search.trials()
+        pool, trials = merged(search.found, search.trials(), islands.results(), settings.candidates, target.num_groups)
+    return pool, interrupted, trials
 
 
 def _solution(
@@ -242,6 +275,7 @@ def _solution(
         provenance=provenance,
         notes=notes,
         interrupted=interrupted,
+        groups=best.groups,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,13 @@ from pxrdgen.cell import UnitCell
 from pxrdgen.composition import Composition, estimate_volume, plausible_z
 from pxrdgen.errors import CellError, FormulaError, SymmetryError
 from pxrdgen.pattern import PowderPattern
+from pxrdgen.space_groups.orbits import check_contents, holds_contents
 from pxrdgen.symmetry.centring import CENTRINGS, is_rhombohedral, primitive_vectors
 from pxrdgen.symmetry.metric import check_metric, symmetric_cell
 from pxrdgen.symmetry.space_group import SpaceGroup, parse_space_group
+
+if TYPE_CHECKING:
+    from pxrdgen.space_groups.values import GroupCandidate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,6 +43,7 @@ class StructureProblem:
         to_user: [3, 3] whole numbers, determinant = lattice points of the user's cell; user basis = to_user @ basis.
         space_group: in the user's setting, when one was given.
         notes: sentences on what was assumed.
+        groups: space groups worth searching with their probabilities, where they have been ranked.
     """
 
     pattern: PowderPattern
@@ -49,6 +55,7 @@ class StructureProblem:
     to_user: IntArray
     space_group: SpaceGroup | None = None
     notes: tuple[str, ...] = ()
+    groups: tuple[GroupCandidate, ...] = ()
 
     @property
     def num_atoms(self) -> int:
@@ -103,7 +110,7 @@ def build_problem(
     Raises:
         CellError: the cell cannot hold the formula, or does not fit an R lattice.
         FormulaError: ``z`` is not a whole number of formula units for each lattice point, or fits no volume.
-        SymmetryError: the space group fits neither cell nor centring.
+        SymmetryError: the space group fits neither cell nor centring, or its positions cannot hold the atoms.
     """
     if z is None:
         return problems_for_z(pattern, composition, cell=cell, centring=centring, space_group=space_group)[0]
@@ -148,6 +155,10 @@ def problems_for_z(
     if factor > 1 and volume < 0.75 * estimate_volume(composition)[0]:
         composition = reduced
     ranked = plausible_z(composition, volume)
+    if frame.space_group is not None:
+        # numbers of formula units that the group's positions cannot hold are out, unless nothing else is left
+        group = frame.space_group
+        ranked = [entry for entry in ranked if holds_contents(group, composition.species(entry[0]))] or ranked
     kept = [entry for number, entry in enumerate(ranked) if number == 0 or entry[1] >= at_least]
     shown = ", ".join(f"{z * frame.lattice_points} ({100 * probability:.0f} %)" for z, probability in kept)
     note = f"Z was not given; from the volume, formula units of {composition.formula} in the cell as typed: {shown}"
@@ -224,6 +235,8 @@ def _problem(
     pattern: PowderPattern, composition: Composition, frame: _Frame, z: int, notes: tuple[str, ...]
 ) -> StructureProblem:
     species = composition.species(z)
+    if frame.space_group is not None:
+        check_contents(frame.space_group, species)
     volume = frame.user_cell.volume / frame.lattice_points
     expected = z * estimate_volume(composition)[0]
     ratio = volume / expected

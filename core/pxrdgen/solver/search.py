@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,19 +9,19 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from pxrdgen.errors import SymmetryError
 from pxrdgen.interfaces import Generator
 from pxrdgen.solver.contact_prior import ContactPenalty
 from pxrdgen.solver.coordinate_fit import CoordinateFit, fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
 from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.solver.pool import Pool, joined, joined_fits
 from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.texture_fit import TextureFit
-from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.solver.values import CandidateBatch, GroupTrial
 
 #: least-squares steps given to every proposal, and to the share of them that then fit best.
 FIRST_ITERATIONS, MORE_ITERATIONS, SURVIVORS = 8, 14, 0.5
-#: candidates of one element set this close in score are taken for the same structure.
-SAME_SCORE = 1e-4
 #: a score below this, relative to a perfect 0, cannot be improved by more searching.
 PERFECT = 0.006
 #: rounds without progress before the population is put aside and drawn afresh.
@@ -40,87 +39,14 @@ class SearchSettings:
     Args:
         candidates: how many the population keeps.
         rounds: of proposing and keeping, at most.
-        seconds: of wall time, at most; ``None`` for no limit.
+        seconds: at most, of the clock; ``None`` for no limit.
+        clock: seconds that count: wall time, or ``time.process_time`` on a machine shared with others.
     """
 
     candidates: int = 20
     rounds: int = 40
     seconds: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """Fitted candidates, best first.
-
-    Args:
-        fit: parameters, misfit and score.
-        origin: generator of each.
-        freedom: [M] coordinates its symmetry leaves free, as far as known.
-        rounds: rounds done.
-    """
-
-    fit: CoordinateFit
-    origin: tuple[str, ...]
-    freedom: Tensor
-    rounds: int = 0
-
-    def __len__(self) -> int:
-        return len(self.origin)
-
-    @property
-    def best_score(self) -> float:
-        """Of the first."""
-        return float(self.fit.score[0])
-
-    def select(self, rows: Tensor) -> Pool:
-        """The candidates ``rows``, in that order."""
-        origin = tuple(self.origin[int(row)] for row in rows)
-        return replace(self, fit=self.fit.select(rows), origin=origin, freedom=self.freedom[rows])
-
-    def best(self, count: int, groups: int) -> Pool:
-        """The ``count`` best that differ in score: half by fit alone, half by fit and freedom together.
-
-        Freedom is weighed as K ln(score^2) + freedom ln K with K ``groups``, so that a symmetric arrangement that fits
-        a little worse survives among free ones that fit by numbers.
-        """
-        order = torch.argsort(self.fit.score)
-        score = self.fit.score[order]
-        new = torch.ones_like(score, dtype=torch.bool)
-        new[1:] = score[1:] - score[:-1] > SAME_SCORE * score[1:].clamp_min(0.02)
-        order, score = order[new], score[new]
-        criterion = groups * torch.log(score**2 + 1e-5) + self.freedom[order] * math.log(max(groups, 2))
-        by_criterion = torch.argsort(criterion)[: count // 2]
-        chosen = torch.zeros_like(score, dtype=torch.bool)
-        chosen[by_criterion] = True
-        chosen[(~chosen).nonzero().squeeze(1)[: count - len(by_criterion)]] = True
-        return self.select(order[chosen])
-
-
-def joined(pools: list[Pool]) -> Pool:
-    """All candidates of several pools."""
-    parameters = [pool.fit.parameters for pool in pools]
-    textured = any(part.texture is not None for part in parameters)
-
-    def texture(part: GroupedParameters) -> Tensor:
-        reflections = next(p.texture.shape[1] for p in parameters if p.texture is not None)
-        return part.texture if part.texture is not None else torch.ones(part.log_scale.shape[0], reflections)
-
-    fit = CoordinateFit(
-        parameters=GroupedParameters(
-            frac_coords=torch.cat([part.frac_coords for part in parameters]),
-            log_scale=torch.cat([part.log_scale for part in parameters]),
-            u_iso=torch.cat([part.u_iso for part in parameters]),
-            texture=torch.cat([texture(part) for part in parameters]) if textured else None,
-        ),
-        misfit=torch.cat([pool.fit.misfit for pool in pools]),
-        score=torch.cat([pool.fit.score for pool in pools]),
-    )
-    return Pool(
-        fit=fit,
-        origin=sum((pool.origin for pool in pools), ()),
-        freedom=torch.cat([pool.freedom for pool in pools]),
-        rounds=max(pool.rounds for pool in pools),
-    )
+    clock: Callable[[], float] = time.monotonic
 
 
 class Search:
@@ -134,24 +60,38 @@ class Search:
         settings: SearchSettings,
         rng: torch.Generator,
     ) -> None:
-        self._problem, self._target, self._generators = problem, target, generators
+        self._problem, self._target = problem, target
+        obedient = {name: generator for name, generator in generators.items() if generator.keeps_space_group}
+        # a group that the user gave is kept by asking those alone that keep it
+        asked = obedient if problem.space_group is not None and obedient else generators
+        self._generators = {name: generator.begin(problem, target) for name, generator in asked.items()}
         self._settings, self._rng = settings, rng
         self._model = GroupedModel(target)
         self._contacts = ContactPenalty(target.species, target.basis)
         self._texture = TextureFit(target, self._model)
         self.found: Pool | None = None
 
-    def run(self, on_round: Callable[[int, float], None] | None = None) -> Pool:
+    def run(self, on_round: Callable[[int, float], None] | None = None, stop: Callable[[], bool] | None = None) -> Pool:
         """Propose and fit until the settings' limits, or until nothing is left to explain, or until independent
         populations have come to the same best.
 
-        ``on_round(round, best score)`` is called after each round.
+        ``on_round(round, best score)`` is called after each round, then ``stop()`` says whether to end.
+
+        Raises:
+            SymmetryError: no generator has anything to propose.
         """
-        start = time.monotonic()
+        start = self._settings.clock()
         population: Pool | None = None
         idle = found_again = 0
         for round_number in range(self._settings.rounds):
             proposals = self._proposals(population, round_number)
+            if len(proposals) == 0 and population is not None:
+                break  # every generator is at its end
+            if len(proposals) == 0:
+                raise SymmetryError(
+                    f"got no arrangement to begin with: {' and '.join(self._generators)} found no room for the atoms "
+                    "in the space group and cell; check the formula, Z and the space group, or leave the group out"
+                )
             fitted = self._fitted(proposals, population)
             candidates = fitted if population is None else joined([population, fitted])
             before = population.best_score if population is not None else float("inf")
@@ -160,9 +100,9 @@ class Search:
             self.found = replace(self._merged(population), rounds=round_number + 1)
             if on_round is not None:
                 on_round(round_number + 1, self.found.best_score)
-            if self.found.best_score < PERFECT:
+            if self.found.best_score < PERFECT or (stop is not None and stop()):
                 break
-            if self._settings.seconds is not None and time.monotonic() - start > self._settings.seconds:
+            if self._settings.seconds is not None and self._settings.clock() - start > self._settings.seconds:
                 break
             if idle >= PATIENCE:
                 found_again += population.best_score <= SAME_AGAIN * self.found.best_score
@@ -172,6 +112,11 @@ class Search:
         if self.found is None:
             raise ValueError(f"got {self._settings.rounds} rounds, expected at least 1")
         return self.found
+
+    def trials(self) -> tuple[GroupTrial, ...]:
+        """How far each space group came that a generator searched, the best fit first."""
+        found = [trial for generator in self._generators.values() for trial in generator.trials()]
+        return tuple(sorted(found, key=lambda trial: trial.best_score))
 
     def _merged(self, population: Pool) -> Pool:
         if self.found is None:
@@ -185,10 +130,10 @@ class Search:
             if population is None:
                 batches.append(generator.generate(self._problem, self._target, count, self._rng))
                 continue
-            fresh = count // 3 if generator.proposals_per_candidate > 1 else 0
+            fresh = count if generator.continues else count // 3 if generator.proposals_per_candidate > 1 else 0
             if fresh:
                 batches.append(generator.generate(self._problem, self._target, fresh, self._rng))
-            if generator.can_renoise:
+            if generator.can_renoise and fresh < count:
                 parents = population.fit.parameters.frac_coords
                 best = max(len(parents) // 2, 1)
                 rows = torch.randint(best, (count - fresh,), generator=self._rng)
@@ -198,6 +143,7 @@ class Search:
             frac_coords=torch.cat([batch.frac_coords for batch in batches]),
             origin=sum((batch.origin for batch in batches), ()),
             freedom=torch.cat([self._freedom(batch) for batch in batches]),
+            constraint=sum((batch.constraints for batch in batches), ()),
         )
 
     def _fitted(self, proposals: CandidateBatch, population: Pool | None) -> Pool:
@@ -206,11 +152,30 @@ class Search:
         if best is not None and best.texture is not None:
             # texture belongs to the sample, so a newcomer begins with the best candidate's
             start = self._model.rescaled(replace(start, texture=best.texture[:1].expand(len(proposals), -1)))
-        first = fit_coordinates(self._model, start, iterations=FIRST_ITERATIONS, contacts=self._contacts)
-        pool = Pool(fit=first, origin=proposals.origin, freedom=self._freedom(proposals))
+        constraint = proposals.constraints
+        first = self._fit(start, FIRST_ITERATIONS, constraint)
+        pool = Pool(fit=first, origin=proposals.origin, freedom=self._freedom(proposals), constraint=constraint)
         pool = pool.select(torch.argsort(first.score)[: max(round(SURVIVORS * len(pool)), 1)])
-        fit = fit_coordinates(self._model, pool.fit.parameters, iterations=MORE_ITERATIONS, contacts=self._contacts)
-        return replace(pool, fit=fit)
+        return replace(pool, fit=self._fit(pool.fit.parameters, MORE_ITERATIONS, pool.constraint))
+
+    def _fit(self, start: GroupedParameters, iterations: int, constraint: tuple[Tensor | None, ...]) -> CoordinateFit:
+        """Least squares, arrangements with a constraint within it."""
+        bound = torch.tensor([entry is not None for entry in constraint], dtype=torch.bool)
+        kinds = [rows for rows in ((~bound).nonzero().squeeze(1), bound.nonzero().squeeze(1)) if len(rows)]
+        parts = [
+            fit_coordinates(
+                self._model,
+                start.select(rows),
+                iterations=iterations,
+                contacts=self._contacts,
+                constraint=_padded([constraint[int(row)] for row in rows]),
+            )
+            for rows in kinds
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        order = torch.argsort(torch.cat(kinds))
+        return joined_fits(parts).select(order)
 
     def _freedom(self, batch: CandidateBatch) -> Tensor:
         """[M] what the generator says of its candidates, else all coordinates but the origin."""
@@ -223,7 +188,7 @@ class Search:
         parameters, texture = self._texture.fit(population.fit.parameters)
         if texture.eq(1.0).all() and population.fit.parameters.texture is None:
             return population
-        fit = fit_coordinates(self._model, parameters, iterations=6, contacts=self._contacts)
+        fit = self._fit(parameters, 6, population.constraint)
         better = fit.score < population.fit.score
         old = population.fit.parameters
         kept = old.texture if old.texture is not None else torch.ones_like(texture)
@@ -235,3 +200,12 @@ class Search:
             score=torch.where(better, fit.score, population.fit.score),
         )
         return replace(population, fit=result).best(len(population), self._target.num_groups)
+
+
+def _padded(constraints: list[Tensor | None]) -> Tensor | None:
+    """[M, 3 N, P] constraints filled up with columns of zeros; ``None`` for unconstrained arrangements."""
+    known = [entry for entry in constraints if entry is not None]
+    if not known:
+        return None
+    widest = max(entry.shape[1] for entry in known)
+    return torch.stack([torch.nn.functional.pad(entry, (0, widest - entry.shape[1])) for entry in known])

@@ -10,9 +10,10 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
 from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.ranking import Ranked
-from pxrdgen.solver.values import Candidate
+from pxrdgen.solver.values import Candidate, RefinementResult
 from pxrdgen.symmetry.contacts import shortest_contacts
 from pxrdgen.symmetry.conventional import to_conventional
+from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
 from pxrdgen.symmetry.uncertainty import conventional_cell_su
 
 #: contacts below this share of the sum of covalent radii are warned about.
@@ -23,27 +24,41 @@ HARDLY_SEEN = 0.01
 
 def solution_candidate(entry: Ranked, problem: StructureProblem) -> Candidate:
     """The candidate of a refined finalist, in the user's cell and setting where they hold it."""
-    refinement, symmetry = entry.refinement, entry.finalist.symmetry
+    finalist = entry.finalist
+    found = refined_candidate(entry.refinement, finalist.symmetry, problem, origin=finalist.origin, score=entry.score)
+    return replace(found, warnings=(*found.warnings, *_warnings(entry.refinement.crystal, entry)))
+
+
+def refined_candidate(
+    refinement: RefinementResult,
+    symmetry: SymmetrisedCrystal | None,
+    problem: StructureProblem,
+    *,
+    origin: str,
+    score: float,
+) -> Candidate:
+    """A refinement in the user's cell and setting where they hold it; its warnings are about the setting alone."""
     refined = refinement.crystal
     if symmetry is not None:
         symmetry = replace(symmetry, crystal=refined)
     conventional = to_conventional(refined, symmetry=symmetry, problem=problem)
-    coordinate_su = refinement.coordinate_su
-    cell_su = refinement.cell_su
+    coordinate_su, cell_su, u_su = refinement.coordinate_su, refinement.cell_su, refinement.u_iso_su
     return Candidate(
         refinement=refinement,
-        origin=entry.finalist.origin,
+        origin=origin,
         space_group_number=conventional.space_group.number,
         space_group_symbol=conventional.space_group.hm_symbol,
         conventional=conventional.crystal,
-        score=entry.score,
-        warnings=(*conventional.notes, *_warnings(refined, entry)),
+        score=score,
+        warnings=conventional.notes,
         conventional_cell_su=None if cell_su is None else conventional_cell_su(conventional, cell_su),
         conventional_coordinate_su=None if coordinate_su is None else conventional.coordinate_su(coordinate_su),
+        conventional_u_su=None if u_su is None else u_su[conventional.sources],
     )
 
 
-def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
+def crystal_warnings(crystal: Crystal) -> list[str]:
+    """Sentences on short contacts and on elements that X-rays hardly see."""
     found = []
     contact = shortest_contacts(crystal)
     if contact < SHORT_CONTACT:
@@ -55,6 +70,11 @@ def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
             found.append(
                 f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess"
             )
+    return found
+
+
+def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
+    found = crystal_warnings(crystal)
     if not entry.refinement.converged:
         found.append(f"refinement: {entry.refinement.message}")
     return found

@@ -34,7 +34,8 @@ class TextureFit:
         count = len(self.ratios)
         hkl = target.hkl.expand(count, -1, -1)
         basis = target.basis.expand(count, -1, -1)
-        self._factors = march_dollase(hkl, basis, self.axes, self.ratios)
+        #: [T, H] of each axis and ratio.
+        self.factors = march_dollase(hkl, basis, self.axes, self.ratios)
 
     def fit(self, parameters: GroupedParameters) -> tuple[GroupedParameters, Tensor]:
         """The arrangements [M] with the texture [M, H] and scale that fit each best; 1 where none is worthwhile."""
@@ -42,10 +43,10 @@ class TextureFit:
         base = self._model.misfit(plain)
         chosen, scales = [], []
         for row in range(base.shape[0]):
-            misfit, log_scale = self._model.textured_misfits(plain.select(torch.tensor([row])), self._factors)
+            misfit, log_scale = self._model.textured_misfits(plain.select(torch.tensor([row])), self.factors)
             best = int(misfit.argmin())
             worthwhile = bool(misfit[best] < WORTHWHILE * base[row])
-            chosen.append(self._factors[best] if worthwhile else torch.ones_like(self._factors[best]))
+            chosen.append(self.factors[best] if worthwhile else torch.ones_like(self.factors[best]))
             scales.append(log_scale[best] if worthwhile else plain.log_scale[row])
         texture = torch.stack(chosen)
         return replace(plain, texture=texture, log_scale=torch.stack(scales)), texture

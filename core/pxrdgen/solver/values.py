@@ -31,15 +31,23 @@ class CandidateBatch:
         origin: [M] name of the generator each came from.
         prior_score: [M] log-probability-like score of the proposing model, higher is likelier; ``None`` without one.
         freedom: [M] coordinates each arrangement's symmetry leaves free, where the generator knows; else ``None``.
+        constraint: for each arrangement the directions [3 N, P] its coordinates may move in (orthonormal columns), or
+            ``None`` for all; ``None`` altogether when no arrangement is constrained.
     """
 
     frac_coords: Tensor
     origin: tuple[str, ...]
     prior_score: Tensor | None = None
     freedom: Tensor | None = None
+    constraint: tuple[Tensor | None, ...] | None = None
 
     def __len__(self) -> int:
         return int(self.frac_coords.shape[0])
+
+    @property
+    def constraints(self) -> tuple[Tensor | None, ...]:
+        """One entry an arrangement."""
+        return self.constraint if self.constraint is not None else (None,) * len(self)
 
     def select(self, rows: Tensor) -> CandidateBatch:
         """The batch restricted to ``rows`` [K], indices in the order wanted."""
@@ -49,7 +57,34 @@ class CandidateBatch:
             origin=tuple(self.origin[int(row)] for row in rows),
             prior_score=None if self.prior_score is None else self.prior_score[rows],
             freedom=None if self.freedom is None else self.freedom[rows],
+            constraint=None if self.constraint is None else tuple(self.constraint[int(row)] for row in rows),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupTrial:
+    """A space group that was searched, and how far the best arrangement in it came.
+
+    Args:
+        space_group_number, space_group_symbol: in the setting that was searched.
+        probability: before the search.
+        assignments: ways to place the atoms on Wyckoff positions that were tried.
+        starts: arrangements drawn or fitted.
+        best_misfit: of the grouped intensities, near 0 for the right structure; infinite when nothing was fitted.
+        best_score: the same with short contacts penalised.
+        best_letters: positions of each element of the best, rising atomic number: ``("4c 4c 8d", "4c", "4c")``.
+        freedom: coordinates that the best leaves free.
+    """
+
+    space_group_number: int
+    space_group_symbol: str
+    probability: float
+    assignments: int
+    starts: int
+    best_misfit: float
+    best_score: float
+    best_letters: tuple[str, ...] = ()
+    freedom: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +95,8 @@ class Measurement:
         two_theta, intensity, sigma: [G] the points to fit (ranges and exclusions already applied; gaps are allowed).
         background: [G] first estimate.
         instrument: radiation, and start values of zero, displacement and widths.
+        impurities: crystals known to be in the sample besides; a refiner fits their scale, cell and width along with
+            the structure. Empty when there are none, or when ``background`` holds their profiles already.
     """
 
     two_theta: FloatArray
@@ -67,6 +104,7 @@ class Measurement:
     sigma: FloatArray
     background: FloatArray
     instrument: Instrument
+    impurities: tuple[Crystal, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +115,20 @@ class RefinementStart:
         crystal: start structure, cell included; ``u_iso`` may be ``None``.
         symmetry: operations the refinement keeps (its ``crystal`` has the same atoms in the same order); ``None``
             for P1.
+        cell_fitted: whether the cell has been fitted to this pattern already, so that nobody need search for it.
     """
 
     crystal: Crystal
     symmetry: SymmetrisedCrystal | None = None
+    cell_fitted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileCurves:
     """Observed and calculated profile, all [G], in the pattern's own intensity units.
 
-    ``ticks`` [T] are the 2theta positions (degrees) of the first wavelength's reflections.
+    ``ticks`` [T] are the 2theta positions (degrees) of the first wavelength's reflections, ``impurity_ticks`` those
+    of each known impurity.
     """
 
     two_theta: FloatArray
@@ -96,11 +137,32 @@ class ProfileCurves:
     background: FloatArray
     sigma: FloatArray
     ticks: FloatArray
+    impurity_ticks: tuple[FloatArray, ...] = ()
 
     @property
     def difference(self) -> FloatArray:
         """[G] observed minus calculated."""
         return self.observed - self.calculated
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinedImpurity:
+    """A known crystal in the sample besides, as the refinement left it.
+
+    Args:
+        crystal: as it was given, in its refined cell.
+        scale: of the calculated intensities of its primitive cell, in the same units as the structure's.
+        scale_su: its standard uncertainty; ``None`` if unknown.
+        weight_fraction: scale times the cell's mass, over the sum of all phases: 0-1, of the crystalline part that the
+            model holds (Hill & Howard 1987, doi:10.1107/S0021889887086199).
+        cell_su: standard uncertainties of a b c (A) alpha beta gamma (degrees), 0 where fixed; ``None`` if unknown.
+    """
+
+    crystal: Crystal
+    scale: float
+    scale_su: float | None = None
+    weight_fraction: float = 0.0
+    cell_su: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +182,10 @@ class RefinementResult:
         curves: profiles for plots; ``None`` when refinement failed.
         converged: whether the shifts became small against their uncertainties.
         message: what happened, one sentence.
+        parameter_su: standard uncertainties of refined entries of ``parameters``, by the same names.
+        u_iso_su: [N] standard uncertainties of ``crystal.u_iso`` (A^2), 0 where held; ``None`` if unknown.
+        num_parameters: numbers refined; 0 if unknown.
+        impurities: the known crystals of the measurement, refined, in its order.
     """
 
     crystal: Crystal
@@ -134,6 +200,10 @@ class RefinementResult:
     curves: ProfileCurves | None = None
     converged: bool = True
     message: str = ""
+    parameter_su: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    u_iso_su: FloatArray | None = None
+    num_parameters: int = 0
+    impurities: tuple[RefinedImpurity, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +221,7 @@ class Candidate:
         conventional_cell_su: standard uncertainties of the conventional a b c (A) alpha beta gamma (degrees).
         conventional_coordinate_su: [M, 3] of the conventional fractional coordinates; 0 where fixed.
         u_iso: already in ``refinement.crystal``.
+        conventional_u_su: [M] standard uncertainties of the conventional atoms' Uiso (A^2); 0 where held.
     """
 
     refinement: RefinementResult
@@ -162,6 +233,7 @@ class Candidate:
     warnings: tuple[str, ...] = ()
     conventional_cell_su: tuple[float, ...] | None = None
     conventional_coordinate_su: FloatArray | None = None
+    conventional_u_su: FloatArray | None = None
 
     @property
     def crystal(self) -> Crystal:
@@ -213,6 +285,7 @@ class Solution:
         provenance: resolved spec, seed, versions, timings: everything needed to repeat the run.
         notes: sentences for the user (repairs, assumptions, what to try next).
         interrupted: whether the search was cut short and this is the best so far.
+        groups: space groups that were searched, the best fit first.
     """
 
     candidates: Sequence[Candidate]
@@ -221,6 +294,7 @@ class Solution:
     provenance: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    groups: tuple[GroupTrial, ...] = ()
 
     @property
     def best(self) -> Candidate | None:

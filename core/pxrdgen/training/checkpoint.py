@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from pxrdgen.errors import TrainingError
 from pxrdgen.training.averaging import WeightAverage
+from pxrdgen.training.batch import Rows
 
 _NAME = re.compile(r"step-(\d{8})")
 
@@ -95,6 +97,14 @@ def load(path: Path, network: nn.Module, average: WeightAverage, optimizer: torc
 def read_progress(path: Path) -> Progress:
     """Where the run of a checkpoint stood."""
     return Progress(**json.loads((path / "progress.json").read_text()))
+
+
+def keep_bad_step(folder: Path, step: int, seed: int, micro: Sequence[Rows]) -> Path:
+    """Write down which crystals a step that went wrong was made of; with the seed it can be made again."""
+    path = folder / f"bad-step-{step:08d}.json"
+    crystals = [{"size": rows.size, "rows": rows.rows.tolist()} for rows in micro]
+    path.write_text(json.dumps({"step": step, "seed": seed, "micro_batches": crystals}))
+    return path
 
 
 def prune(folder: Path, *, keep_last: int, keep_every: int) -> None:

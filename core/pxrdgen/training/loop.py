@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,27 +17,19 @@ from torch import Tensor, nn
 from pxrdgen.errors import TrainingError
 from pxrdgen.training import checkpoint
 from pxrdgen.training.averaging import WeightAverage
-from pxrdgen.training.batch import Rows, TrainingBatch, epoch_order, make_batch
+from pxrdgen.training.batch import Rows
 from pxrdgen.training.checkpoint import Progress
 from pxrdgen.training.corpus import Corpus
+from pxrdgen.training.feed import CrystalFeed, Feed
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
+from pxrdgen.training.task import JointTrainable, Trainable
+from pxrdgen.training.workers import MixedPrecision, Workers
+
+__all__ = ["LogLine", "Trainable", "fit"]
 
 _LOSS_DECAY = 0.99
-
-
-class Trainable(Protocol):
-    """A model the loop can train: a network and a loss per crystal."""
-
-    @property
-    def network(self) -> nn.Module:
-        """The part that learns."""
-
-    def with_network(self, network: nn.Module) -> Self:
-        """The same model around a wrapped network."""
-
-    def loss(self, batch: TrainingBatch, rng: torch.Generator) -> Tensor:
-        """[B] loss of each crystal; all randomness comes from ``rng``."""
+AnyTrainable = Trainable[Any] | JointTrainable[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +45,8 @@ class LogLine:
 
 
 def fit(
-    model: Trainable,
-    corpus: Corpus,
+    model: AnyTrainable,
+    data: Corpus | Feed[Any],
     folder: Path,
     options: TrainingOptions,
     *,
@@ -67,38 +59,61 @@ def fit(
     A SIGTERM ends the run after the step under way, with a checkpoint. Steps depend on the seed and the step number
     alone, so a run that was killed continues to the same weights, bit for bit, on a CPU with the same threads.
 
+    Args:
+        model: what learns.
+        data: crystals, whose patterns are then simulated on the fly, or a feed of the model's own batches.
+        folder: of the checkpoints.
+        options: optimiser, seeds, bookkeeping.
+        schedule: learning rate by step; a constant one when left out.
+        max_seconds: of this process.
+        report: called with every log line.
+
     Raises:
-        TrainingError: the loss is not a number; the last good checkpoint stays.
+        TrainingError: the loss or its gradient is not a number; the last good checkpoint stays, and what the step
+            was made of is kept in ``bad-step-<number>``.
     """
+    feed: Feed[Any] = CrystalFeed(data) if isinstance(data, Corpus) else data
     schedule = schedule or Schedule(peak=options.learning_rate, warmup=options.warmup)
     last_step = schedule.end if schedule.end is not None else options.steps
-    network, optimizer, average, backward = _set_up(model, options)
-    wrapped = model.with_network(network)
+    workers = Workers.launch(options)
+    if workers.fabric.world_size > 1 and isinstance(model, JointTrainable):
+        raise TrainingError(
+            f"got {workers.fabric.world_size} processes for a loss that couples all crystals of a step; use one"
+        )
+    optimizer, average = _set_up(model, options)
+    in_precision = options.precision == "bfloat16"
+    wrapped = model.with_network(MixedPrecision(model.network)) if in_precision else model
     progress = _resume(folder, model.network, average, optimizer)
     meter = _Meter(progress, schedule, last_step)
+    stops = float(meter.elapsed > max_seconds)
     with _StopRequest() as stop:
-        for step in _steps(corpus, options, progress):
-            if progress.step >= last_step or stop.requested or meter.elapsed > max_seconds:
+        for step in _steps(feed, options, progress):
+            if progress.step >= last_step or stops:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = schedule(progress.step)
-            loss, crystals = _train_step(wrapped, corpus, step, options, progress.step, backward)
-            if not math.isfinite(loss):
+            loss, crystals = _train_step(wrapped, feed, step, options, progress.step, workers)
+            loss, stops = workers.summed(model.network, loss, float(stop.requested or meter.elapsed > max_seconds))
+            norm = float(torch.nn.utils.clip_grad_norm_(model.network.parameters(), options.clip))
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                kept = checkpoint.keep_bad_step(folder, progress.step, options.seed, step.micro)
                 raise TrainingError(
-                    f"got a loss of {loss} at step {progress.step}; the last good checkpoint is in {folder}. "
+                    f"got a loss of {loss} and a gradient of {norm} at step {progress.step}; its crystals are listed "
+                    f"in {kept}, the last good checkpoint is in {folder}. "
                     "Lower the learning rate and run again to continue from there"
                 )
-            torch.nn.utils.clip_grad_norm_(model.network.parameters(), options.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             progress = meter.advance(step.after(progress), loss, crystals)
             average.update(model.network, progress.step)
-            if progress.step % options.log_every == 0:
+            if progress.step % options.log_every == 0 and workers.is_first:
                 _tell(report, meter.line())
-            if progress.step % options.checkpoint_every == 0:
+            if progress.step % options.checkpoint_every == 0 and workers.is_first:
                 checkpoint.save(folder, progress, model.network, average, optimizer)
                 checkpoint.prune(folder, keep_last=2, keep_every=options.keep_every)
-    checkpoint.save(folder, progress, model.network, average, optimizer)
+    if workers.is_first:
+        checkpoint.save(folder, progress, model.network, average, optimizer)
+    workers.wait()
     return progress
 
 
@@ -107,16 +122,7 @@ def _tell(report: Callable[[LogLine], None] | None, line: LogLine) -> None:
         report(line)
 
 
-Backward = Callable[[Tensor], None]
-
-
-def _set_up(
-    model: Trainable, options: TrainingOptions
-) -> tuple[nn.Module, torch.optim.Optimizer, WeightAverage, Backward]:
-    from lightning_fabric import Fabric
-
-    torch.set_num_threads(options.threads)
-    fabric = Fabric(accelerator="cpu", devices=1)
+def _set_up(model: AnyTrainable, options: TrainingOptions) -> tuple[torch.optim.Optimizer, WeightAverage]:
     decayed = [p for p in model.network.parameters() if p.ndim > 1]
     plain = [p for p in model.network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -125,9 +131,8 @@ def _set_up(
         betas=(0.9, 0.98),
         fused=True,
     )
-    average = WeightAverage(model.network, options.ema)
-    network, _ = fabric.setup(model.network, optimizer)
-    return network, optimizer, average, fabric.backward
+    model.network.train()
+    return optimizer, WeightAverage(model.network, options.ema)
 
 
 def _resume(folder: Path, network: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:
@@ -149,12 +154,11 @@ class _Step:
         return replace(progress, step=progress.step + 1, epoch=self.epoch, position=self.position + 1)
 
 
-def _steps(corpus: Corpus, options: TrainingOptions, progress: Progress) -> Iterator[_Step]:
+def _steps(feed: Feed[Any], options: TrainingOptions, progress: Progress) -> Iterator[_Step]:
     epoch, skip = progress.epoch, progress.position
     while True:
-        order = epoch_order(corpus, atoms=options.atoms, per_step=options.per_step, seed=options.seed, epoch=epoch)
         empty = True
-        for position, micro in enumerate(order):
+        for position, micro in enumerate(feed.order(options, epoch)):
             empty = False
             if position >= skip:
                 yield _Step(epoch=epoch, position=position, micro=micro)
@@ -164,18 +168,42 @@ def _steps(corpus: Corpus, options: TrainingOptions, progress: Progress) -> Iter
 
 
 def _train_step(
-    model: Trainable, corpus: Corpus, step: _Step, options: TrainingOptions, number: int, backward: Backward
+    model: AnyTrainable, feed: Feed[Any], step: _Step, options: TrainingOptions, number: int, workers: Workers
 ) -> tuple[float, int]:
-    """Accumulate the gradient of the mean loss over all crystals of the step; returns that loss and their number."""
-    rng = torch.Generator().manual_seed(options.seed * 1_000_003 + 7_919 + number)
+    """Accumulate this process' part of the gradient of the mean loss over all crystals of the step.
+
+    Returns its part of that loss, and the number of all crystals.
+    """
     crystals = sum(len(rows.rows) for rows in step.micro)
     total = 0.0
-    for rows in step.micro:
-        batch = make_batch(corpus, rows, options.simulation, rng)
-        loss = model.loss(batch, rng).sum() / crystals
-        backward(loss)
-        total += float(loss.detach())
+    with torch.random.fork_rng(devices=[]):
+        for loss in _losses(model, feed, step, options, number, workers):
+            share = loss.sum() / crystals
+            share.backward()  # type: ignore[no-untyped-call]
+            total += float(share.detach())
     return total, crystals
+
+
+def _losses(
+    model: AnyTrainable, feed: Feed[Any], step: _Step, options: TrainingOptions, number: int, workers: Workers
+) -> Iterator[Tensor]:
+    """[B] losses to be added up, one a micro-batch, or one for all where they hang together.
+
+    Randomness depends on the seed, the step and the micro-batch alone, not on who works on it.
+    """
+
+    def seeded(place: int) -> torch.Generator:
+        seed = ((options.seed * 1_000_003 + 7_919 + number) * 1_009 + place) % 2**63
+        torch.default_generator.manual_seed(seed)
+        return torch.Generator().manual_seed(seed)
+
+    if isinstance(model, JointTrainable):
+        rng = seeded(0)
+        yield model.joint_loss([feed.batch(rows, options, rng) for rows in step.micro], rng)
+        return
+    for place, rows in workers.share(step.micro):
+        rng = seeded(place)
+        yield model.loss(feed.batch(rows, options, rng), rng)
 
 
 class _Meter:

@@ -19,12 +19,14 @@ class GroupedReflections:
         measured: [B, H] bool, inside the measured range and not padding.
         group: [B, H] index of the group a reflection belongs to, by falling d; any valid index where not measured.
         strength: [B, G] sum of |F|^2 over both mates of all members, 0 where the group has no measured member.
+        q_range: [B, 2] lowest and highest Q that was measured, 1/A, or ``None`` where nobody wrote it down.
     """
 
     hkl: Tensor
     measured: Tensor
     group: Tensor
     strength: Tensor
+    q_range: Tensor | None = None
 
     def repeat(self, count: int) -> GroupedReflections:
         """Each crystal ``count`` times in a row."""
@@ -34,4 +36,5 @@ class GroupedReflections:
             measured=self.measured.repeat_interleave(count, dim=0),
             group=self.group.repeat_interleave(count, dim=0),
             strength=self.strength.repeat_interleave(count, dim=0),
+            q_range=None if self.q_range is None else self.q_range.repeat_interleave(count, dim=0),
         )

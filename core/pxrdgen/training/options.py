@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from pxrdgen.training.simulation_options import SimulationOptions
@@ -20,9 +22,14 @@ class TrainingOptions(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="norm the gradient is clipped to")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights")
     atoms: int = Field(default=640, ge=1, description="atoms a micro-batch, about")
+    crystals: int = Field(default=64, ge=1, description="crystals a micro-batch, where atoms do not matter")
     per_step: int = Field(default=2, ge=1, description="micro-batches a step, each of one crystal size")
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
     keep_every: int = Field(default=1000, ge=1, description="checkpoints at multiples of this are never deleted")
     log_every: int = Field(default=20, ge=1, description="steps between log lines")
-    threads: int = Field(default=2, ge=1, description="CPU threads")
+    threads: int = Field(default=2, ge=1, description="CPU threads of each process")
+    processes: int = Field(default=1, ge=1, description="that share each step's micro-batches; must divide per_step")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the products inside networks; geometry and losses are always float32"
+    )
     simulation: SimulationOptions = Field(default_factory=SimulationOptions, description="patterns and augmentation")

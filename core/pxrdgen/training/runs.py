@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
+from torch import Tensor
 
 from pxrdgen import __version__
 from pxrdgen.component_loading import load_target
+from pxrdgen.components import ComponentKind
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.io.dataset_sources import read_dataset
 from pxrdgen.io.weights import WeightsCard, save_weights
 from pxrdgen.registry import default_registry
 from pxrdgen.training.checkpoint import Progress, checkpoints, read_progress
+from pxrdgen.training.contrastive import ContrastiveTask, PairedEncoders
 from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.loop import LogLine, Trainable, fit
+from pxrdgen.training.feed import CrystalFeed, Feed
+from pxrdgen.training.loop import LogLine, fit
 from pxrdgen.training.schedule import Schedule
-from pxrdgen.training.spec import CorpusOptions, TrainingSpec, read_training_spec
+from pxrdgen.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec, read_training_spec
+from pxrdgen.training.task import HasParts, JointTrainable, Trainable, TrainedPart
 
 SPEC_FILE = "spec.json"
 _LOG = "log.jsonl"
@@ -35,25 +40,68 @@ class TrainableComponent(Protocol):
     """A component class whose instances are made from trained weights."""
 
     @classmethod
-    def trainable(cls, options: BaseModel) -> Trainable:
-        """An untrained model; its weights come from torch's global generator."""
+    def trainable(cls, options: BaseModel, **nested: Any) -> Trainable[Any]:
+        """An untrained model; its weights come from torch's global generator. ``nested`` are components it holds."""
 
 
-def build(spec: TrainingSpec) -> Trainable:
+@runtime_checkable
+class FeedingComponent(Protocol):
+    """A component class that is trained on micro-batches of its own kind."""
+
+    @classmethod
+    def feed(cls, corpus: Corpus, options: BaseModel) -> Feed[Any]:
+        """The micro-batches its loss takes."""
+
+
+def build(spec: TrainingSpec) -> Trainable[Any] | JointTrainable[Any]:
     """The model of a spec, with weights drawn from its seed.
 
     Raises:
         OptionError: the component is not one that learns.
     """
-    registry = default_registry()
-    component = registry.resolve(spec.kind, spec.component.plugin)
-    options = registry.options(spec.kind, spec.component.plugin, spec.component.options)
-    target = load_target(component)
-    if not isinstance(target, TrainableComponent):
-        raise OptionError(f"got the {spec.kind} {spec.component.plugin!r}, which has nothing to train")
     with torch.random.fork_rng():
         torch.manual_seed(spec.training.seed)
-        return target.trainable(options)
+        return _contrastive(spec) if spec.kind is ComponentKind.ENCODER else _component(spec)
+
+
+def _component(spec: TrainingSpec) -> Trainable[Any]:
+    registry, kind, name = default_registry(), spec.kind, spec.component.plugin
+    options = registry.options(kind, name, spec.component.options)
+    target = load_target(registry.resolve(kind, name))
+    if not isinstance(target, TrainableComponent):
+        raise OptionError(f"got the {kind} {name!r}, which has nothing to train")
+    return target.trainable(options, **registry.parts(kind, name, options))
+
+
+def _contrastive(spec: TrainingSpec) -> ContrastiveTask:
+    registry, contrast = default_registry(), spec.contrastive or ContrastiveOptions()
+    chosen = (
+        (ComponentKind.ENCODER, spec.component, "", "pattern."),
+        (ComponentKind.STRUCTURE_ENCODER, contrast.structure_encoder, "_structure", "structure."),
+    )
+    parts = tuple(
+        TrainedPart(
+            kind=kind,
+            component=part.plugin,
+            options=registry.options(kind, part.plugin, part.options),
+            suffix=suffix,
+            prefix=prefix,
+        )
+        for kind, part, suffix, prefix in chosen
+    )
+    pattern, structure = (registry.build(part.kind, part.component, part.options) for part in parts)
+    encoders = PairedEncoders(pattern, structure, contrast.temperature, learn_temperature=contrast.learn_temperature)
+    return ContrastiveTask(encoders=encoders, grid=encoders.grid, simulation=spec.training.simulation, parts=parts)
+
+
+def feed_of(spec: TrainingSpec, corpus: Corpus) -> Feed[Any]:
+    """What the model of a spec is fed with: the component's own batches of the corpus where it makes any."""
+    registry = default_registry()
+    target = load_target(registry.resolve(spec.kind, spec.component.plugin))
+    if not isinstance(target, FeedingComponent):
+        return CrystalFeed(corpus)
+    options = registry.options(spec.kind, spec.component.plugin, spec.component.options)
+    return target.feed(corpus, options)
 
 
 def load_corpus(options: CorpusOptions) -> Corpus:
@@ -67,8 +115,8 @@ def train(spec: TrainingSpec, folder: Path, *, max_seconds: float = math.inf, re
     """Train in ``folder``, continuing from its newest checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
-    corpus = load_corpus(spec.corpus)
-    return fit(build(spec), corpus, folder, spec.training, max_seconds=max_seconds, report=_logged(folder, report))
+    data = feed_of(spec, load_corpus(spec.corpus))
+    return fit(build(spec), data, folder, spec.training, max_seconds=max_seconds, report=_logged(folder, report))
 
 
 def cool_down(
@@ -97,13 +145,15 @@ def cool_down(
         (branch / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
         plan.write_text(json.dumps({"cooldown_start": start.step, "cooldown_steps": length}))
     schedule = Schedule(peak=spec.training.learning_rate, warmup=spec.training.warmup, **json.loads(plan.read_text()))
-    corpus = load_corpus(spec.corpus)
-    progress = fit(build(spec), corpus, branch, spec.training, schedule=schedule, report=_logged(branch, report))
+    data = feed_of(spec, load_corpus(spec.corpus))
+    progress = fit(build(spec), data, branch, spec.training, schedule=schedule, report=_logged(branch, report))
     return branch, progress
 
 
 def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> WeightsCard:
-    """Write the averaged weights of a run's newest checkpoint, with a card.
+    """Write the averaged weights of a run's newest checkpoint, with a card; returns that of the spec's component.
+
+    A contrastive run has a second file, ``<name>_structure.safetensors``, of its structure encoder.
 
     Args:
         folder: of the run or the cooldown.
@@ -120,11 +170,33 @@ def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> Weigh
     if not found:
         raise TrainingError(f"got {folder} without a checkpoint; expected a run to export")
     progress, corpus = read_progress(found[-1]), load_corpus(spec.corpus)
+    tensors = load_file(found[-1] / "average.safetensors")
+    measured = json.loads(metrics.read_text()) if metrics else {}
+    cards = [_save_part(part, weights, tensors, spec, corpus, progress, measured) for part in _parts(spec)]
+    return cards[0]
+
+
+def _parts(spec: TrainingSpec) -> tuple[TrainedPart, ...]:
+    model = build(spec)
+    if isinstance(model, HasParts):
+        return model.parts
     options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
+    return (TrainedPart(suffix="", kind=spec.kind, component=spec.component.plugin, options=options, prefix=""),)
+
+
+def _save_part(
+    part: TrainedPart,
+    weights: Path,
+    tensors: Mapping[str, Tensor],
+    spec: TrainingSpec,
+    corpus: Corpus,
+    progress: Progress,
+    measured: dict[str, JsonValue],
+) -> WeightsCard:
     card = WeightsCard(
-        kind=spec.kind,
-        component=spec.component.plugin,
-        options=options.model_dump(mode="json"),
+        kind=part.kind,
+        component=part.component,
+        options=part.options.model_dump(mode="json"),
         max_atoms=max(corpus.groups),
         elements=corpus.elements,
         data=spec.corpus.description
@@ -137,11 +209,13 @@ def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> Weigh
             "loss": round(progress.loss, 4),
             "hardware": f"{spec.training.threads} CPU threads",
             "settings": spec.training.model_dump(mode="json"),
+            **({"contrastive": spec.contrastive.model_dump(mode="json")} if spec.contrastive else {}),
         },
-        metrics=json.loads(metrics.read_text()) if metrics else {},
+        metrics=measured,
         version=__version__,
     )
-    return save_weights(weights, load_file(found[-1] / "average.safetensors"), card)
+    own = {name.removeprefix(part.prefix): value for name, value in tensors.items() if name.startswith(part.prefix)}
+    return save_weights(weights.with_name(f"{weights.stem}{part.suffix}{weights.suffix}"), own, card)
 
 
 def _branch_off(source: Path, branch: Path) -> None:

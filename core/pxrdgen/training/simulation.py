@@ -51,7 +51,10 @@ def observe(
     strength = torch.where(clean[:, None], strength, noisy)
     used = int(group.max()) + 1
     basis = torch.where(clean[:, None, None], crystals.basis, _strained(crystals.basis, options.strain, draw))
-    return GroupedReflections(hkl=hkl, measured=measured, group=group, strength=strength[:, :used]), basis
+    ends = torch.stack([low, torch.minimum(high, _two_theta(low.new_tensor((0.5 / options.d_min) ** 2)))], dim=1)
+    q_range = (4.0 * math.pi / CUKA.wavelength) * torch.sin(torch.deg2rad(ends / 2))
+    strength = strength[:, :used]
+    return GroupedReflections(hkl=hkl, measured=measured, group=group, strength=strength, q_range=q_range), basis
 
 
 class _Draws:

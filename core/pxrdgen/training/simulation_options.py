@@ -24,3 +24,4 @@ class SimulationOptions(BaseModel):
     floor: Range = Field(default=(0.0, 0.005), description="standard deviation of any peak over the strongest")
     relative_error: Range = Field(default=(0.0, 0.1), description="relative error of every peak")
     detection: Range = Field(default=(1e-4, 1e-2), description="peaks below this share of the strongest may be lost")
+    zero: Range = Field(default=(-0.03, 0.03), description="error of the detector zero, where the cell is not known")

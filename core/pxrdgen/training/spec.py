@@ -29,6 +29,18 @@ class CorpusOptions(BaseModel):
     description: str = Field(default="", description="what the data are, for the card of the weights")
 
 
+class ContrastiveOptions(BaseModel):
+    """What a pattern encoder is pre-trained against."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    structure_encoder: ComponentSpec = Field(
+        default=ComponentSpec(plugin="cspnet"), description="the encoder of the crystals, and its options"
+    )
+    temperature: float = Field(default=0.05, gt=0, le=10, description="that cosines are divided by")
+    learn_temperature: bool = Field(default=False, description="start there and learn it")
+
+
 class TrainingSpec(BaseModel):
     """What is trained, on what, how."""
 
@@ -38,6 +50,7 @@ class TrainingSpec(BaseModel):
     component: ComponentSpec = Field(description="the component and its options")
     corpus: CorpusOptions
     training: TrainingOptions = Field(default_factory=TrainingOptions)
+    contrastive: ContrastiveOptions | None = Field(default=None, description="encoders only; left out: the defaults")
 
 
 def read_training_spec(path: Path) -> TrainingSpec:

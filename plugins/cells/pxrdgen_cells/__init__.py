@@ -4,11 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.components import ComponentRecord
+from pxrdgen.components import ComponentKind, ComponentRecord
 from pxrdgen.hookspecs import hookimpl
 
 
 @hookimpl
 def pxrdgen_components() -> Iterable[ComponentRecord]:
-    """What this room offers; nothing yet."""
-    return ()
+    """A record for each predictor and scorer."""
+    return (
+        ComponentRecord(
+            kind=ComponentKind.CELL_PREDICTOR,
+            name="cellnet",
+            target="pxrdgen_cells.cellnet.predictor:CellNet",
+            options="pxrdgen_cells.cellnet.options:CellNetOptions",
+            interface_version=1,
+            summary="a learned flow or diffusion of the reduced cell, told peaks and contents",
+        ),
+        ComponentRecord(
+            kind=ComponentKind.CELL_PREDICTOR,
+            name="indexing",
+            target="pxrdgen_cells.indexing.predictor:Indexing",
+            options="pxrdgen_cells.indexing.options:IndexingOptions",
+            interface_version=1,
+            summary="classical indexing from peak positions, all lattice types down to triclinic",
+        ),
+        ComponentRecord(
+            kind=ComponentKind.CELL_SCORER,
+            name="fastdtw",
+            target="pxrdgen_cells.scorers.fastdtw_scorer:FastDtwScorer",
+            options="pxrdgen_cells.scorers.options:FastDtwOptions",
+            interface_version=1,
+            summary="time warping between observed peaks and the lines of a cell, as published",
+            provisional=True,
+        ),
+        ComponentRecord(
+            kind=ComponentKind.CELL_SCORER,
+            name="figure_of_merit",
+            target="pxrdgen_cells.scorers.figure_of_merit:FigureOfMerit",
+            options="pxrdgen_cells.scorers.merit_options:FigureOfMeritOptions",
+            interface_version=1,
+            summary="M20, F20 or log-odds of the peak positions, zero error refined",
+            provisional=True,
+        ),
+        ComponentRecord(
+            kind=ComponentKind.CELL_SCORER,
+            name="lebail",
+            target="pxrdgen_cells.scorers.lebail_scorer:LeBailScorer",
+            options="pxrdgen_cells.scorers.options:LeBailOptions",
+            interface_version=1,
+            summary="profile fit with free intensities at the lines of a cell",
+            provisional=True,
+        ),
+    )

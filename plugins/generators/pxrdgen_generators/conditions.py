@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import form_factors
 from pxrdgen.diffraction.structure_factors import element_table
 from pxrdgen.instrument import CUKA
+from pxrdgen.pattern_batch import PatternBatch
+from pxrdgen.pattern_views import lorentz_polarization
 from pxrdgen.training.observation import GroupedReflections
 from pxrdgen_generators.manifolds import atomic_length
 
@@ -19,6 +23,10 @@ from pxrdgen_generators.manifolds import atomic_length
 SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)
 #: numbers that describe a peak; see :func:`_peak_features`.
 PEAK_FEATURES = 40
+#: 1 for the features of a peak that need no cell: position and share of the strongest.
+_KNOWN_WITHOUT_CELL = (1.0,) * 32 + (0.0, 0.0, 1.0, 1.0) + (0.0,) * 4
+#: smallest spacing that is looked at, A.
+_D_MIN = 1.2
 #: displacement assumed when intensities are normalised, A^2.
 _U_ISO = 0.01
 #: normalised intensities are clipped here: a strong peak of a simple structure says no more than "strong".
@@ -37,6 +45,10 @@ class Condition:
         peak_mask: [B, K] bool.
         hkl: [B, H, 3] reflections of the half sphere.
         patterson: [B, S, H] coefficients of the origin-removed, sharpened Patterson function by resolution shell.
+        patterns: what an encoder sees, where there is one.
+        vector: [B, D] what the encoder said.
+        truth: the true crystals, in the control that leaks them and nowhere else.
+        cell: [B, C] the noisy coordinates of a cell that is being generated; ``basis`` is then its image.
     """
 
     species: Tensor
@@ -46,9 +58,22 @@ class Condition:
     peak_mask: Tensor
     hkl: Tensor
     patterson: Tensor
+    patterns: PatternBatch | None = None
+    vector: Tensor | None = None
+    truth: CrystalBatch | None = None
+    cell: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.species.shape[0])
+
+    def rows(self, rows: slice) -> Condition:
+        """The condition of some of the crystals."""
+        own = self._tensors()
+        patterns = None if self.patterns is None else self.patterns[rows]
+        return replace(self, patterns=patterns, **{name: value[rows] for name, value in own.items()})
+
+    def _tensors(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def blinded(self, blind: Tensor) -> Condition:
         """The pattern withheld from the crystals marked in ``blind`` [B]."""
@@ -60,7 +85,27 @@ class Condition:
 
     def expand(self, count: int) -> Condition:
         """One crystal's condition for ``count`` samples, without copying."""
-        return Condition(**{name: value.expand(count, *value.shape[1:]) for name, value in vars(self).items()})
+        own = self._tensors()
+        return replace(self, **{name: value.expand(count, *value.shape[1:]) for name, value in own.items()})
+
+    def without_cell(self, basis: Tensor, cell: Tensor) -> Condition:
+        """What is left to say when the cell is unknown: positions and shares of the peaks, and a guess at the cell.
+
+        Indices, normalised intensities and the Patterson function all need the cell.
+        """
+        return replace(
+            self,
+            basis=basis,
+            length=atomic_length(basis, self.species.shape[1]),
+            cell=cell,
+            peaks=self.peaks * self.peaks.new_tensor(_KNOWN_WITHOUT_CELL),
+            hkl=self.hkl.new_zeros(len(basis), 1, 3),
+            patterson=self.patterson.new_zeros(len(basis), self.patterson.shape[1], 1),
+        )
+
+    def with_guess(self, basis: Tensor, cell: Tensor) -> Condition:
+        """Another guess at an unknown cell."""
+        return replace(self, basis=basis, length=atomic_length(basis, self.species.shape[1]), cell=cell)
 
 
 def condition_from(species: Tensor, basis: Tensor, observed: GroupedReflections, *, max_peaks: int) -> Condition:
@@ -100,6 +145,42 @@ def condition_from(species: Tensor, basis: Tensor, observed: GroupedReflections,
         peak_mask=members.gather(1, strongest) > 0,
         hkl=observed.hkl,
         patterson=_patterson_coefficients(normalised.gather(1, observed.group) - 1.0, inverse_d, observed.measured),
+    )
+
+
+def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peaks: int) -> Condition:
+    """What patterns alone say, without a cell; :meth:`Condition.without_cell` has to add a guess.
+
+    Args:
+        species: [B, n].
+        patterns: B patterns.
+        max_peaks: the strongest that are kept.
+    """
+    inverse_d = patterns.peaks[..., 0].clamp(min=0.0).sqrt()
+    strength = patterns.peaks[..., 1] / lorentz_polarization(inverse_d.clamp(min=0.05)) * patterns.peak_mask
+    strength = torch.where(inverse_d < 1.0 / _D_MIN, strength, 0.0)
+    keep = min(max_peaks, strength.shape[1])
+    strength, strongest = torch.topk(strength, keep, dim=1)
+    mask = strength > 0
+    nothing = torch.zeros_like(strength)
+    peaks = _peak_features(
+        inverse_d=inverse_d.gather(1, strongest),
+        normalised=nothing,
+        share=strength / strength.amax(1, keepdim=True).clamp(min=1e-12),
+        members=nothing,
+        hkl=nothing[..., None].expand(-1, -1, 3),
+    )
+    batch = len(species)
+    cube = torch.eye(3).expand(batch, 3, 3)
+    return Condition(
+        species=species,
+        basis=cube,
+        length=atomic_length(cube, species.shape[1]),
+        peaks=peaks * peaks.new_tensor(_KNOWN_WITHOUT_CELL),
+        peak_mask=mask,
+        hkl=peaks.new_zeros(batch, 1, 3),
+        patterson=peaks.new_zeros(batch, len(SHELLS) - 1, 1),
+        patterns=patterns,
     )
 
 

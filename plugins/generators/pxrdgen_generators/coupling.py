@@ -69,6 +69,29 @@ class NoCoupling(Coupling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssignmentCoupling(Coupling):
+    """Equal atoms exchanged so that the displacements are shortest; nothing else moves."""
+
+    def pair(
+        self,
+        *,
+        clean: Tensor,
+        noise: Tensor,
+        species: Tensor,
+        basis: Tensor,
+        rotations: Tensor,
+        rotation_count: Tensor,
+        rng: torch.Generator,
+    ) -> Coupled:
+        """See :meth:`Coupling.pair`."""
+        del rotations, rotation_count, rng
+        same = species[:, :, None] == species[:, None, :]
+        order = _assign(_costs(clean[:, None], noise, same, basis))[:, 0]
+        permuted = clean.gather(1, order[..., None].expand_as(clean))
+        return Coupled(clean=permuted, displacement=_centred(minimum_image(noise - permuted, basis)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class SymmetryAwareCoupling(Coupling):
     """The cheapest of many images under origin shifts, inversion, lattice rotations and permutations.
 
@@ -94,7 +117,7 @@ class SymmetryAwareCoupling(Coupling):
         """See :meth:`Coupling.pair`."""
         same = species[:, :, None] == species[:, None, :]
         moved = self._images(clean, noise, same, rotations, rotation_count, rng)
-        costs = self._costs(moved, noise, same, basis)
+        costs = _costs(moved, noise, same, basis)
         bound = torch.maximum(costs.amin(dim=3).sum(dim=2), costs.amin(dim=2).sum(dim=2))
         best = torch.topk(bound, min(self.assigned, self.choices), dim=1, largest=False).indices
         rows = torch.arange(len(clean))[:, None]
@@ -128,13 +151,14 @@ class SymmetryAwareCoupling(Coupling):
         end = noise[torch.arange(batch)[:, None], partner][:, :, None]
         return moved + (end - start)
 
-    def _costs(self, moved: Tensor, noise: Tensor, same: Tensor, basis: Tensor) -> Tensor:
-        """[B, K, noise atom, image atom] squared distances, A^2; large between different elements."""
-        batch, choices, size = moved.shape[:3]
-        difference = log_map(moved[:, :, None, :, :], noise[:, None, :, None, :])
-        cartesian = difference.reshape(batch, -1, 3) @ basis
-        squared = (cartesian * cartesian).sum(-1).reshape(batch, choices, size, size)
-        return squared.masked_fill_(~same[:, None], _FORBIDDEN)
+
+def _costs(moved: Tensor, noise: Tensor, same: Tensor, basis: Tensor) -> Tensor:
+    """[B, K, noise atom, image atom] squared distances, A^2, from ``moved`` [B, K, n, 3]; large between elements."""
+    batch, choices, size = moved.shape[:3]
+    difference = log_map(moved[:, :, None, :, :], noise[:, None, :, None, :])
+    cartesian = difference.reshape(batch, -1, 3) @ basis
+    squared = (cartesian * cartesian).sum(-1).reshape(batch, choices, size, size)
+    return squared.masked_fill_(~same[:, None], _FORBIDDEN)
 
 
 def _assign(costs: Tensor) -> Tensor:

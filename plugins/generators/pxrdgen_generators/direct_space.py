@@ -47,9 +47,9 @@ class DirectSpace(Generator):
         strength: float,
         rng: torch.Generator,
     ) -> CandidateBatch:
-        """One kicked child of each structure [M, N, 3]."""
+        """One kicked child of each structure [M, N, 3]; the structures themselves at strength 0."""
         del problem
-        coords = kicked(frac_coords, target, strength, rng)
+        coords = frac_coords if strength == 0.0 else kicked(frac_coords, target, strength, rng)
         return CandidateBatch(frac_coords=coords, origin=("direct_space",) * len(coords))
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pxrdgen.specs import ComponentSpec
+
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,6 +21,19 @@ class DirectSpaceOptions(_Options):
     )
     given_group_share: float = Field(
         default=0.9, ge=0, le=1, description="share that obeys the space group, where the user gave one"
+    )
+
+
+class WyckoffOptions(_Options):
+    """The search over Wyckoff positions."""
+
+    share: float = Field(
+        default=2.0, gt=0, le=100, description="work of a round, in units of a round of free least squares"
+    )
+    least_atoms: int = Field(
+        default=6,
+        ge=1,
+        description="smaller cells without a given group are left to other generators, which need no symmetry there",
     )
 
 
@@ -39,15 +54,65 @@ class AttentionOptions(_Options):
         return self
 
 
-class FlowOptions(_Options):
-    """The flow generator."""
+class CspNetOptions(_Options):
+    """The denoiser of the published method."""
 
-    denoiser: AttentionOptions = Field(default_factory=AttentionOptions, description="the network")
-    coupling: Literal["none", "symmetry"] = Field(default="symmetry", description="which noise goes with which crystal")
-    sampler: Literal["stochastic", "euler"] = Field(default="stochastic", description="how states become crystals")
-    steps: int = Field(default=25, ge=2, description="network calls a sample")
-    anti_annealing: float = Field(default=0.0, ge=0, description="euler only: velocities are scaled by 1 + this x t")
+    width: int = Field(default=512, gt=0, description="numbers per atom")
+    layers: int = Field(default=6, gt=0, description="rounds of messages")
+    frequencies: int = Field(default=128, gt=0, description="Fourier features of each fractional difference")
+
+
+class DenoisingOptions(_Options):
+    """What flow and diffusion share."""
+
+    denoiser: ComponentSpec = Field(default=ComponentSpec(plugin="attention"), description="the network")
+    encoder: ComponentSpec | None = Field(
+        default=None,
+        description="an encoder whose vector of the pattern the network is told; its weights option names"
+        " pre-trained ones",
+    )
+    structure_encoder: ComponentSpec | None = Field(
+        default=None,
+        description="a control that leaks: the network is told the features of the true structure; such a generator "
+        "serves benchmarks alone",
+    )
+    encoder_fixed: bool = Field(default=False, description="the encoder stays as it is while the rest learns")
+    cell: Literal["given", "generated", "either"] = Field(
+        default="given", description="either: one network for both, the cell dropped from half of the training"
+    )
+    cell_coordinates: Literal["lengths-angles", "raw"] = Field(
+        default="lengths-angles", description="how a generated cell is written"
+    )
+    cell_weight: float = Field(default=0.3, gt=0, description="of the cell's part of the loss")
+    steps: int = Field(default=25, ge=2, description="steps a sample")
     max_peaks: int = Field(default=96, ge=8, description="strongest peaks shown to the network")
     pattern_dropout: float = Field(default=0.05, ge=0, le=1, description="training crystals without their pattern")
     chunk: int = Field(default=40_000, ge=1, description="pairs of atoms sampled at once, which bounds the memory")
+
+
+class FlowOptions(DenoisingOptions):
+    """The flow generator."""
+
+    coupling: Literal["none", "assignment", "symmetry"] = Field(
+        default="symmetry", description="which noise goes with which crystal"
+    )
+    sampler: Literal["stochastic", "euler"] = Field(default="stochastic", description="how states become crystals")
+    anti_annealing: float = Field(default=0.0, ge=0, description="euler only: velocities are scaled by 1 + this x t")
     weights: str = Field(default="flow", description="installed weights by name, or a .safetensors file")
+
+
+class DiffusionOptions(DenoisingOptions):
+    """The diffusion generator."""
+
+    sampler: Literal["predictor-corrector", "ancestral", "stochastic", "euler"] = Field(
+        default="ancestral", description="how states become crystals; the first is the published one, two calls a step"
+    )
+    sigma_min: float = Field(default=0.005, gt=0, description="noise next to the data, in fractions of the cell")
+    sigma_max: float = Field(default=0.5, gt=0, le=1, description="noise at the start, in fractions of the cell")
+    weights: str = Field(default="diffusion", description="installed weights by name, or a .safetensors file")
+
+    @model_validator(mode="after")
+    def _noise_grows(self) -> DiffusionOptions:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"got sigma_min {self.sigma_min:g}, expected it below sigma_max {self.sigma_max:g}")
+        return self

@@ -87,7 +87,7 @@ class IntensityModel:
         if Block.COORDINATES in active:
             found[Block.COORDINATES] = self._coordinate_slopes(waves, weight) @ self.freedom.columns
         if Block.U_ISO in active:
-            found[Block.U_ISO] = self._u_slopes(state, waves, weight)[:, self.freedom.free_u]
+            found[Block.U_ISO] = self._u_slopes(state, waves, weight) @ self.freedom.displacement.columns
         if Block.TEXTURE in active and state.axis is not None:
             found[Block.TEXTURE] = (waves.factor * self._squared(waves) * self._ratio_slope(state, waves))[:, None]
         if Block.STRAIN in active:

@@ -10,19 +10,30 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from pxrdgen.composition import Composition
 from pxrdgen.crystal import Crystal
-from pxrdgen.elements import SYMBOLS
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces import Refiner
 from pxrdgen.solver.strain import lattice_rotations, strain_basis
-from pxrdgen.solver.values import Measurement, ProfileCurves, RefinementResult, RefinementStart
+from pxrdgen.solver.values import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
+from pxrdgen_refiners.agreement import agreement
+from pxrdgen_refiners.background import FIRST_TERMS
+from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
+from pxrdgen_refiners.distances import distance_restraints
+from pxrdgen_refiners.impurities import impurity_models, impurity_start
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.parameters import FAINT_SHIFT_SPREAD, SHIFT_SPREAD, U_PRIOR, U_RANGE, Freedom, State
+from pxrdgen_refiners.parameters import (
+    FAINT_SHIFT_SPREAD,
+    SHIFT_SPREAD,
+    Freedom,
+    State,
+    phase_state,
+)
 from pxrdgen_refiners.reflections import reflections_of
-from pxrdgen_refiners.stages import BACKGROUND_TRIED, Fitted, run_stages
-from pxrdgen_refiners.statistics import agreement, named_parameters, uncertainties
+from pxrdgen_refiners.stages import Fitted, run_stages
+from pxrdgen_refiners.statistics import Uncertainties, at_limits, named_parameters, uncertainties
 
 FloatArray = NDArray[np.float64]
 
@@ -43,6 +54,8 @@ class LeastSquares(Refiner):
     Standard uncertainties come from the covariance of the last cycle and are multiplied by the goodness of fit.
     """
 
+    fits_impurities = True
+
     def __init__(self, options: LeastSquaresOptions | None = None) -> None:
         self.options = options or LeastSquaresOptions()
 
@@ -61,7 +74,14 @@ class LeastSquares(Refiner):
             return _failed(start, f"refinement stopped: {error}")
 
     def _fitted(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
+        # areas are per degree, so the guess of the scale equals the area of everything above background
+        net = np.maximum(measurement.intensity - measurement.background, 0.0)
+        area = float(np.sum(net * np.gradient(measurement.two_theta)))
+        if self.options.background == "chebyshev":
+            measurement = replace(measurement, background=np.zeros_like(measurement.background))
+        phases = impurity_models(measurement, MARGIN)
         freedom = freedom_of(measurement, start, self.options)
+        freedom = replace(freedom, start=replace(freedom.start, phases=impurity_start(phases)))
         span = (float(measurement.two_theta[0]), float(measurement.two_theta[-1]))
         wavelength = measurement.instrument.radiation.wavelength
         reflections = reflections_of(freedom.basis, freedom.strains, wavelength, span, MARGIN)
@@ -70,14 +90,11 @@ class LeastSquares(Refiner):
         tables = scattering_tables(measurement.instrument, freedom.elements)
         model = IntensityModel(reflections=reflections, freedom=freedom, tables=tables)
         intensities = model.intensities(freedom.start)
-        # areas are per degree, so the guess equals the area of everything above background
-        net = np.maximum(measurement.intensity - measurement.background, 0.0)
-        area = float(np.sum(net * np.gradient(measurement.two_theta)))
         weights = sum(measurement.instrument.radiation.weights)
         total = float(intensities.sum()) * weights
         if not (math.isfinite(total) and total > 0.0 and area > 0.0):
             return _failed(start, "the pattern or the structure has no diffracted intensity")
-        fitted = run_stages(measurement, model, replace(freedom.start, scale=area / total), self.options)
+        fitted = run_stages(measurement, model, replace(freedom.start, scale=area / total), self.options, phases)
         return _result(measurement, start, fitted)
 
 
@@ -114,20 +131,23 @@ def freedom_of(measurement: Measurement, start: RefinementStart, options: LeastS
     else:
         strains = np.array([strain_matrix(column) for column in free_strains(symmetry).T]).reshape(-1, 3, 3)
         columns, origin = free_coordinates(symmetry), free_origin(symmetry)
-    elements, members = np.unique(crystal.species, return_inverse=True)
-    counts = np.bincount(members)
-    faint = (counts * elements**2 < FAINT * float(counts @ elements**2)) | (elements == 1)
-    faint &= len(elements) > 1
+    classes = classes_of(crystal.species, None if symmetry is None else symmetry.orbits, options.u_iso)
+    elements, members, counts = classes.elements, classes.members, classes.counts
+    numbers, amounts = np.unique(crystal.species, return_counts=True)
+    hardly = numbers[(amounts * numbers**2 < FAINT * float(amounts @ numbers**2)) | (numbers == 1)]
+    faint = np.isin(elements, hardly) & (len(numbers) > 1)
     u_start = np.full(len(elements), U_PRIOR)
     if start.crystal.u_iso is not None:
         given = np.bincount(members, weights=start.crystal.u_iso) / counts
         u_start = np.where(np.isfinite(given), np.clip(given, *U_RANGE), U_PRIOR)
+    if options.u_iso == "overall":
+        u_start = np.full(len(elements), np.exp(np.log(u_start).mean()))
     return Freedom(
         start=State(
             coords=crystal.frac_coords,
             log_u=np.log(u_start),
             scale=1.0,
-            background=np.zeros(options.background_terms or BACKGROUND_TRIED[0]),
+            background=np.zeros(options.background_terms or FIRST_TERMS),
             strain=np.zeros(len(strains)),
             instrument=measurement.instrument,
         ),
@@ -136,8 +156,9 @@ def freedom_of(measurement: Measurement, start: RefinementStart, options: LeastS
         strains=strains,
         elements=elements,
         members=members,
-        free_u=np.flatnonzero(~faint),
+        displacement=displacement_of(classes, faint, options.u_iso),
         shift_spread=np.where(faint[members], FAINT_SHIFT_SPREAD, SHIFT_SPREAD),
+        distances=distance_restraints(crystal, options.distances),
     )
 
 
@@ -160,8 +181,6 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
     count = sum(freedom.size(block, state) for block in fitted.active)
     quality = agreement(measurement, calculated, background, count)
     found = uncertainties(fitted, quality.gof)
-    intensities = model.intensities(state)
-    seen = (intensities > LEAST_TICK * intensities.max(initial=0.0)) & ~model.reflections.outside
     crystal = Crystal(
         species=start.crystal.species,
         frac_coords=state.coords,
@@ -170,6 +189,8 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
         name=start.crystal.name,
     )
     message = "converged" if fitted.converged else "stopped before shifts became small"
+    stuck = at_limits(state, freedom)
+    impurities = [phase.model for phase in profile.phases]
     return RefinementResult(
         crystal=crystal,
         r_wp=quality.r_wp,
@@ -177,7 +198,7 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
         r_exp=quality.r_exp,
         gof=quality.gof,
         r_wp_without_background=quality.r_wp_without_background,
-        parameters=MappingProxyType(named_parameters(state, [SYMBOLS[int(z)] for z in freedom.elements])),
+        parameters=MappingProxyType(named_parameters(state, freedom)),
         cell_su=found.cell,
         coordinate_su=found.coordinates,
         curves=ProfileCurves(
@@ -186,8 +207,50 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
             calculated=calculated,
             background=background,
             sigma=measurement.sigma,
-            ticks=np.degrees(2.0 * model.angles(state))[seen],
+            ticks=_ticks(model, state),
+            impurity_ticks=tuple(
+                _ticks(other, phase_state(state, other.freedom, number)) for number, other in enumerate(impurities)
+            ),
         ),
         converged=fitted.converged,
-        message=message,
+        message=f"{message}; at its limit: {', '.join(stuck)}" if stuck else message,
+        parameter_su=MappingProxyType(found.parameters),
+        u_iso_su=found.u_iso,
+        num_parameters=count,
+        impurities=_refined_impurities(measurement, crystal, fitted, found),
     )
+
+
+def _ticks(model: IntensityModel, state: State) -> FloatArray:
+    """2theta of the lines worth a mark, degrees."""
+    intensities = model.intensities(state)
+    seen = (intensities > LEAST_TICK * intensities.max(initial=0.0)) & ~model.reflections.outside
+    return np.asarray(np.degrees(2.0 * model.angles(state))[seen])
+
+
+def _refined_impurities(
+    measurement: Measurement, crystal: Crystal, fitted: Fitted, found: Uncertainties
+) -> tuple[RefinedImpurity, ...]:
+    """Scale times the mass of the cell is the mass in the beam, as line intensities hold 1 / V once."""
+    state, profile = fitted.state, fitted.profile
+    freedoms = [phase.model.freedom for phase in profile.phases]
+    masses = [
+        phase.scale * _mass(freedom.elements[freedom.members])
+        for phase, freedom in zip(state.phases, freedoms, strict=True)
+    ]
+    total = state.scale * _mass(crystal.species) + sum(masses)
+    return tuple(
+        RefinedImpurity(
+            crystal=replace(known, basis=known.basis @ freedom.deformation(phase_state(state, freedom, number))),
+            scale=state.phases[number].scale,
+            scale_su=found.phase_scales[number],
+            weight_fraction=masses[number] / max(total, 1e-300),
+            cell_su=found.phase_cells[number],
+        )
+        for number, (freedom, known) in enumerate(zip(freedoms, measurement.impurities, strict=True))
+    )
+
+
+def _mass(species: NDArray[np.int64]) -> float:
+    composition, units = Composition.from_species(species).reduced()
+    return composition.mass * units

@@ -61,6 +61,10 @@ def minimise(
         gradient = gradient - unit * slope.T @ residual
         if not (np.isfinite(matrix).all() and np.isfinite(gradient).all()):
             break
+        rest = freedom.pinned(state, active, gradient)
+        if rest.any():
+            gradient = np.where(rest, 0.0, gradient)
+            matrix = np.where(rest[:, None] | rest[None, :], np.diag(np.diag(matrix)), matrix)
         floor = _floor(freedom, state, active, matrix)
         gain = -1.0
         for _ in range(TRIES):

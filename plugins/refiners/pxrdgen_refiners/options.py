@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class DistanceOption(BaseModel):
+    """A distance between neighbours, as text too: ``"P-O 1.53"`` or ``"P-O 1.53 0.02"``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: str = Field(description="symbol of an element")
+    second: str = Field(description="symbol of an element")
+    distance: float = Field(gt=0.3, lt=10, description="A")
+    su: float = Field(default=0.02, gt=0, description="how far it may be off, A")
+    reach: float = Field(default=1.3, gt=1, le=3, description="pairs within this many distances are restrained")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pair, *numbers = value.split()
+        symbols = pair.split("-")
+        if len(symbols) != 2 or len(numbers) not in (1, 2):
+            raise ValueError(f"got {value!r}, expected a pair and a distance such as 'P-O 1.53' or 'P-O 1.53 0.02'")
+        return {"first": symbols[0], "second": symbols[1], **dict(zip(("distance", "su"), numbers, strict=False))}
 
 
 class LeastSquaresOptions(BaseModel):
@@ -15,14 +38,31 @@ class LeastSquaresOptions(BaseModel):
     max_cycles: int = Field(default=12, ge=1, description="cycles of the last stage, all parameters together")
     refine_cell: bool = Field(default=True, description="whether the cell moves, as its symmetry allows")
     refine_widths: bool = Field(default=True, description="whether the peak widths U V W X Y move")
-    refine_u_iso: bool = Field(default=True, description="whether Uiso moves, one number an element, restrained")
-    refine_texture: bool = Field(default=True, description="whether March-Dollase texture is tried on low-index axes")
+    refine_u_iso: bool = Field(default=True, description="whether Uiso moves, restrained")
+    u_iso: Literal["element", "site", "overall"] = Field(
+        default="element", description="which atoms share a Uiso: those of an element, of a site, or all"
+    )
+    refine_texture: bool = Field(default=True, description="whether March-Dollase texture is refined")
+    texture_axis: tuple[int, int, int] | None = Field(
+        default=None,
+        description="its Miller indices in the primitive cell; default: low-index axes are tried, none is taken unless "
+        "it pays",
+    )
+    refine_asymmetry: bool = Field(
+        default=True, description="whether low-angle asymmetry (S + H) / L is refined where that pays"
+    )
+    distances: tuple[DistanceOption, ...] = Field(
+        default=(), description="soft restraints on neighbours, such as ['P-O 1.53 0.02']"
+    )
     shift: Literal["zero", "displacement", "both"] = Field(default="zero", description="what corrects peak positions")
+    background: Literal["given", "chebyshev"] = Field(
+        default="given", description="whether the polynomial corrects the background given, or is all of it"
+    )
     background_terms: int | None = Field(
         default=None,
         ge=1,
         le=24,
-        description="Chebyshev terms on top of the given background; default 6 to 18 as the fit asks",
+        description="Chebyshev terms; default: as many as pay",
     )
     tolerance: float = Field(
         default=0.1, gt=0, description="converged when no shift exceeds this share of its uncertainty"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sparse
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE, WINDOW_ABOVE, WINDOW_BELOW
 from pxrdgen.instrument import Instrument
-from pxrdgen.solver.lines import asymmetry_shift
+from pxrdgen_refiners.line_shapes import LineShapes, line_shapes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -21,75 +21,6 @@ TAIL, LEAST_REACH = 0.02, 8.0
 #: beyond this squared distance, in full widths, a Gaussian is below 1e-14 of its height.
 GAUSSIAN_REACH = 12.0
 _LN2 = math.log(2.0)
-#: coefficients of g^5, g^4 l, ... l^5 in the fifth power of the full width.
-_TCH = (1.0, 2.69269, 2.42843, 4.47163, 0.07842, 1.0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Widths:
-    """Full width (degrees) and Lorentz fraction of lines [K], and their derivatives by U V W X Y and theta [K, 6]."""
-
-    width: FloatArray
-    mixing: FloatArray
-    width_slope: FloatArray
-    mixing_slope: FloatArray
-
-
-def widths_of(theta: FloatArray, instrument: Instrument) -> Widths:
-    """Widths at Bragg angles ``theta`` [K] (radians)."""
-    tangent, cosine = np.tan(theta), np.cos(theta)
-    one, none = np.ones_like(theta), np.zeros_like(theta)
-    raw = instrument.u * tangent**2 + instrument.v * tangent + instrument.w
-    raw_lorentz = instrument.x / cosine + instrument.y * tangent
-    variance, lorentz = np.maximum(raw, MIN_VARIANCE), np.maximum(raw_lorentz, MIN_LORENTZ)
-    variance_slope = np.stack(
-        [tangent**2, tangent, one, none, none, (2.0 * instrument.u * tangent + instrument.v) / cosine**2], axis=1
-    )
-    lorentz_slope = np.stack(
-        [none, none, none, 1.0 / cosine, tangent, instrument.x * np.sin(theta) / cosine**2 + instrument.y / cosine**2],
-        axis=1,
-    )
-    variance_slope[raw < MIN_VARIANCE] = 0.0
-    lorentz_slope[raw_lorentz < MIN_LORENTZ] = 0.0
-    g = math.sqrt(8.0 * _LN2) * np.sqrt(variance)
-    fifth = sum(c * g ** (5 - n) * lorentz**n for n, c in enumerate(_TCH))
-    width = fifth**0.2
-    by_g = sum((5 - n) * c * g ** (4 - n) * lorentz**n for n, c in enumerate(_TCH[:-1])) / (5.0 * width**4)
-    by_lorentz = sum(n * c * g ** (5 - n) * lorentz ** (n - 1) for n, c in enumerate(_TCH) if n) / (5.0 * width**4)
-    width_slope = (by_g * g / (2.0 * variance))[:, None] * variance_slope + by_lorentz[:, None] * lorentz_slope
-    ratio = lorentz / width
-    by_ratio = 1.36603 - 2 * 0.47719 * ratio + 3 * 0.11116 * ratio**2
-    ratio_slope = lorentz_slope / width[:, None] - (ratio / width)[:, None] * width_slope
-    return Widths(
-        width=width / 100.0,
-        mixing=1.36603 * ratio - 0.47719 * ratio**2 + 0.11116 * ratio**3,
-        width_slope=width_slope / 100.0,
-        mixing_slope=by_ratio[:, None] * ratio_slope,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Positions:
-    """Where lines are measured, degrees: ``value`` [M, K] for M wavelengths, ``by_bragg`` [M, K] its slope."""
-
-    value: FloatArray
-    by_bragg: FloatArray
-
-
-def positions_of(theta: FloatArray, instrument: Instrument) -> Positions:
-    """Zero, displacement, axial divergence and the split of the wavelengths added to the Bragg angles [K]."""
-    two_theta = np.degrees(2.0 * theta)
-    value = two_theta + asymmetry_shift(two_theta, instrument.sh_l)
-    value = value + instrument.zero + instrument.displacement * np.cos(theta)
-    root = math.sqrt(1.0 + instrument.sh_l**2)
-    bent = np.clip(root * np.cos(2.0 * theta), -1.0 + 1e-12, 1.0 - 1e-12)
-    shift_slope = -(1.0 - 1.0 / math.sqrt(3.0)) * (1.0 - root * np.sin(2.0 * theta) / np.sqrt(1.0 - bent**2))
-    by_bragg = 1.0 + shift_slope - instrument.displacement * np.sin(theta) * math.pi / 360.0
-    first = instrument.radiation.wavelength
-    split = (360.0 / math.pi) * (np.asarray(instrument.radiation.wavelengths) - first)[:, None] / first
-    return Positions(
-        value=value + split * np.tan(theta), by_bragg=by_bragg + split * math.pi / 360.0 / np.cos(theta) ** 2
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +50,8 @@ def windows_of(
 
     ``net`` [G] is the pattern above background, from which a line's largest possible height is read.
     """
-    shape, position = widths_of(theta, instrument), positions_of(theta, instrument).value
+    lines = line_shapes(theta, instrument)
+    shape, position = lines.widths, lines.position
     variance = np.maximum(instrument.u * np.tan(theta) ** 2 + instrument.v * np.tan(theta) + instrument.w, MIN_VARIANCE)
     lorentz = np.maximum(instrument.x / np.cos(theta) + instrument.y * np.tan(theta), MIN_LORENTZ)
     full = 0.01 * (math.sqrt(8.0 * _LN2) * np.sqrt(variance) + lorentz)
@@ -129,8 +61,10 @@ def windows_of(
     tail = np.maximum(tail, LEAST_REACH * shape.width)
     below = np.minimum(WINDOW_BELOW * (full + 0.002 * np.abs(np.cos(2.0 * theta))), tail)
     above = np.minimum(WINDOW_ABOVE * full, tail)
-    first = np.searchsorted(grid, (position - below).ravel())
-    span = np.maximum(np.searchsorted(grid, (position + above).ravel(), side="right") - first, 0)
+    rays = lines.divergence.offset
+    early, late = (rays.min(axis=0), rays.max(axis=0)) if len(rays) else (0.0, 0.0)
+    first = np.searchsorted(grid, (position - below + early).ravel())
+    span = np.maximum(np.searchsorted(grid, (position + above + late).ravel(), side="right") - first, 0)
     pointers = np.concatenate([[0], np.cumsum(span)])
     columns = np.repeat(np.arange(span.size), span)
     rows = np.arange(pointers[-1]) + np.repeat(first - pointers[:-1], span)
@@ -146,60 +80,134 @@ def _heights(grid: FloatArray, net: FloatArray, position: FloatArray, width: Flo
 
 @dataclass(frozen=True, kw_only=True)
 class PeakSlopes:
-    """Derivatives of the shapes by position, width and mixing, each sparse [G, M K]."""
+    """Derivatives of the shapes by position, width, mixing and q^2 of the divergence, each sparse [G, M K]."""
 
     by_position: sparse.csc_matrix
     by_width: sparse.csc_matrix
     by_mixing: sparse.csc_matrix
+    by_divergence: sparse.csc_matrix | None = None
 
 
 @dataclass(frozen=True)
-class _Parts:
-    """The two kinds of shape at every entry of the windows [Z], with what their derivatives share."""
+class _Kernels:
+    """The two kinds of shape at chosen entries of the windows [Z], with what their derivatives share."""
 
-    mixing: FloatArray
     inverse: FloatArray
     scaled: FloatArray
     bell: FloatArray
     lorentzian: FloatArray
     gaussian: FloatArray
 
+    def mixed(self, mixing: FloatArray) -> FloatArray:
+        return mixing * self.lorentzian + (1.0 - mixing) * self.gaussian
 
-def _parts(windows: Windows, position: FloatArray, widths: Widths) -> _Parts:
-    copies, columns = position.shape[0], windows.columns
-    inverse = np.tile(1.0 / widths.width, copies)[columns]
-    weight = windows.weights[columns] * inverse
-    scaled = (windows.grid[windows.rows] - position.ravel()[columns]) * inverse
+    def by_position(self, mixing: FloatArray) -> FloatArray:
+        inner = mixing * self.lorentzian * self.bell + _LN2 * (1.0 - mixing) * self.gaussian
+        return np.asarray(8.0 * self.inverse * self.scaled * inner)
+
+
+def _kernels(distance: FloatArray, inverse: FloatArray, weight: FloatArray) -> _Kernels:
+    """Of points at ``distance`` from lines of full width 1 / ``inverse``, area ``weight``."""
+    height = weight * inverse
+    scaled = distance * inverse
     square = scaled * scaled
     bell = 1.0 / (1.0 + 4.0 * square)
     gaussian = np.zeros_like(square)
     near = square < GAUSSIAN_REACH
-    gaussian[near] = (2.0 * math.sqrt(_LN2 / math.pi)) * weight[near] * np.exp(-4.0 * _LN2 * square[near])
-    return _Parts(
-        mixing=np.tile(widths.mixing, copies)[columns],
-        inverse=inverse,
-        scaled=scaled,
-        bell=bell,
-        lorentzian=(2.0 / math.pi) * weight * bell,
-        gaussian=gaussian,
+    gaussian[near] = (2.0 * math.sqrt(_LN2 / math.pi)) * height[near] * np.exp(-4.0 * _LN2 * square[near])
+    return _Kernels(
+        inverse=inverse, scaled=scaled, bell=bell, lorentzian=(2.0 / math.pi) * height * bell, gaussian=gaussian
     )
 
 
-def peaks_on(windows: Windows, position: FloatArray, widths: Widths) -> sparse.csc_matrix:
-    """Shapes of peaks at ``position`` [M, K], area 1 times the wavelength's weight: sparse [G, M K]."""
-    parts = _parts(windows, position, widths)
-    return windows.matrix(parts.mixing * parts.lorentzian + (1.0 - parts.mixing) * parts.gaussian)
+@dataclass(frozen=True)
+class _Entries:
+    """Entries of the windows that are treated alike, and their lines' properties [Z]."""
+
+    rows: IntArray | slice
+    columns: IntArray
+    distance: FloatArray
+    inverse: FloatArray
+    mixing: FloatArray
+    weight: FloatArray
 
 
-def peaks_and_slopes(windows: Windows, position: FloatArray, widths: Widths) -> tuple[sparse.csc_matrix, PeakSlopes]:
-    """Shapes as :func:`peaks_on` and their derivatives."""
-    parts = _parts(windows, position, widths)
-    lorentzian, gaussian = parts.mixing * parts.lorentzian, (1.0 - parts.mixing) * parts.gaussian
-    shapes = lorentzian + gaussian
-    by_position = 8.0 * parts.inverse * parts.scaled * (lorentzian * parts.bell + _LN2 * gaussian)
+def _entries(windows: Windows, lines: LineShapes, bent: bool) -> _Entries:
+    """Entries to be convolved, or the others."""
+    copies = lines.position.shape[0]
+    columns: IntArray = windows.columns
+    rows: IntArray | slice = slice(None)
+    distance = windows.grid[windows.rows] - lines.position.ravel()[columns]
+    if lines.divergence.bent.any():
+        near = np.tile(np.where(lines.divergence.bent, lines.divergence.near, -1.0), copies)
+        rows = np.flatnonzero((np.abs(distance) < near[columns]) == bent)
+        columns, distance = columns[rows], distance[rows]
+    return _Entries(
+        rows=rows,
+        columns=columns,
+        distance=distance,
+        inverse=np.tile(1.0 / lines.widths.width, copies)[columns],
+        mixing=np.tile(lines.widths.mixing, copies)[columns],
+        weight=windows.weights[columns],
+    )
+
+
+def peaks_on(windows: Windows, lines: LineShapes) -> sparse.csc_matrix:
+    """Shapes of peaks, area 1 times the wavelength's weight: sparse [G, M K]."""
+    plain = _entries(windows, lines, False)
+    shapes = _kernels(plain.distance, plain.inverse, plain.weight).mixed(plain.mixing)
+    if not lines.divergence.bent.any():
+        return windows.matrix(shapes)
+    values = np.zeros(windows.rows.size)
+    values[plain.rows] = shapes
+    bent = _entries(windows, lines, True)
+    member = bent.columns % lines.divergence.bent.size
+    for offset, weight in zip(lines.divergence.offset, lines.divergence.weight, strict=True):
+        kernels = _kernels(bent.distance - offset[member], bent.inverse, bent.weight * weight[member])
+        values[bent.rows] += kernels.mixed(bent.mixing)
+    return windows.matrix(values)
+
+
+def peaks_and_slopes(
+    windows: Windows, lines: LineShapes, *, divergence: bool = False
+) -> tuple[sparse.csc_matrix, PeakSlopes]:
+    """Shapes as :func:`peaks_on` and their derivatives, by the divergence too where asked for."""
+    plain = _entries(windows, lines, False)
+    kernels = _kernels(plain.distance, plain.inverse, plain.weight)
+    shapes, by_position = kernels.mixed(plain.mixing), kernels.by_position(plain.mixing)
+    by_width = by_position * kernels.scaled - shapes * plain.inverse
+    by_mixing = kernels.lorentzian - kernels.gaussian
+    if not lines.divergence.bent.any():
+        slopes = PeakSlopes(
+            by_position=windows.matrix(by_position),
+            by_width=windows.matrix(by_width),
+            by_mixing=windows.matrix(by_mixing),
+        )
+        if divergence:
+            shift = np.tile(lines.divergence.shift_by_divergence, lines.position.shape[0])[windows.columns]
+            slopes = replace(slopes, by_divergence=windows.matrix(by_position * shift))
+        return windows.matrix(shapes), slopes
+    rays = lines.divergence
+    values = np.zeros((5, windows.rows.size))
+    by_divergence = by_position * rays.shift_by_divergence[plain.columns % rays.bent.size]
+    values[:, plain.rows] = shapes, by_position, by_width, by_mixing, by_divergence
+    bent = _entries(windows, lines, True)
+    member = bent.columns % rays.bent.size
+    for node in range(len(rays.offset)):
+        share, moved = rays.weight[node][member], rays.offset[node][member]
+        kernels = _kernels(bent.distance - moved, bent.inverse, bent.weight * share)
+        shapes, by_position = kernels.mixed(bent.mixing), kernels.by_position(bent.mixing)
+        values[0, bent.rows] += shapes
+        values[1, bent.rows] += by_position
+        values[2, bent.rows] += by_position * kernels.scaled - shapes * bent.inverse
+        values[3, bent.rows] += kernels.lorentzian - kernels.gaussian
+        if divergence:
+            by_weight = rays.weight_slope[node][member] / np.maximum(share, 1e-300)
+            values[4, bent.rows] += by_position * rays.offset_slope[node][member] + shapes * by_weight
     slopes = PeakSlopes(
-        by_position=windows.matrix(by_position),
-        by_width=windows.matrix(by_position * parts.scaled - shapes * parts.inverse),
-        by_mixing=windows.matrix(parts.lorentzian - parts.gaussian),
+        by_position=windows.matrix(values[1]),
+        by_width=windows.matrix(values[2]),
+        by_mixing=windows.matrix(values[3]),
+        by_divergence=windows.matrix(values[4]) if divergence else None,
     )
-    return windows.matrix(shapes), slopes
+    return windows.matrix(values[0]), slopes

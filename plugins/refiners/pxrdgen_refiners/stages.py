@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.solver.values import Measurement
+from pxrdgen_refiners.background import LONGEST, best_length
+from pxrdgen_refiners.held_shapes import HeldShapes, held
+from pxrdgen_refiners.impurities import with_first_strains
 from pxrdgen_refiners.intensity_model import IntensityModel
+from pxrdgen_refiners.linear import scale_and_background
 from pxrdgen_refiners.marquardt import Minimum, minimise
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.parameters import LINEAR, Block, State
-from pxrdgen_refiners.profile_model import HeldShapes, WholeProfile, chebyshev_terms, held, profile_at
-from pxrdgen_refiners.texture import with_texture
+from pxrdgen_refiners.profile_model import WholeProfile, chebyshev_terms, profile_at
+from pxrdgen_refiners.texture import along_axis, with_texture
 
 FloatArray = NDArray[np.float64]
 
-#: polynomials tried when the fit may choose; a longer series must lower chi^2 by ``TERM_PRICE`` a term, in noise units.
-BACKGROUND_TRIED, TERM_PRICE = (6, 9, 12, 18), 4.0
+#: (S + H) / L that asymmetry is first tried with, at least.
+FIRST_DIVERGENCE = 0.035
+#: asymmetry is tried when a linear step promises, and kept when it brings, this share of chi^2, and this many times
+#: chi^2 per point.
+ASYMMETRY_SHARE, ASYMMETRY_FALL = 0.02, 25.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +37,7 @@ class Fitted:
         profile: objective whose windows lie around ``state``.
         active: parameters of the last stage, in the order of its normal equations.
         start_chi_squared: of the start with scale and background fitted.
+        matrix: J^T W J at the end, where it is known.
     """
 
     state: State
@@ -38,11 +46,21 @@ class Fitted:
     converged: bool
     chi_squared: float
     start_chi_squared: float
+    matrix: FloatArray | None = None
 
 
-def run_stages(measurement: Measurement, model: IntensityModel, start: State, options: LeastSquaresOptions) -> Fitted:
-    """Scale and background; coordinates; cell and zero; widths; Uiso; texture; everything to convergence."""
-    stages = _Stages(measurement=measurement, model=model, options=options)
+def run_stages(
+    measurement: Measurement,
+    model: IntensityModel,
+    start: State,
+    options: LeastSquaresOptions,
+    phases: tuple[IntensityModel, ...] = (),
+) -> Fitted:
+    """Scale and background; cell and zero; coordinates; widths; Uiso; texture; everything; asymmetry where it pays.
+
+    ``phases`` are the known impurities; their scales move with the background, their cells and widths with the cell.
+    """
+    stages = _Stages(measurement=measurement, model=model, options=options, phases=phases)
     return stages.run(start)
 
 
@@ -51,6 +69,7 @@ class _Stages:
     measurement: Measurement
     model: IntensityModel
     options: LeastSquaresOptions
+    phases: tuple[IntensityModel, ...] = field(default=())
 
     @property
     def points(self) -> int:
@@ -58,21 +77,25 @@ class _Stages:
 
     def run(self, state: State) -> Fitted:
         options, quick = self.options, self.options.quick
-        chebyshev = chebyshev_terms(self.measurement.two_theta, options.background_terms or BACKGROUND_TRIED[-1])
-        profile = profile_at(self.measurement, self.model, state, chebyshev)
+        profile = self._profile(state)
         form = held(profile, state)
         state, first = scale_and_background(form, state)
         state = self._ends(form, state)
+        if self.phases:
+            state = with_first_strains(profile, state)
+            profile = self._profile(state)
+            form = held(profile, state)
+            state, _ = scale_and_background(form, state)
         shape, atoms = self._shape_blocks(), self._atom_blocks()
         position = tuple(block for block in shape if block is not Block.WIDTHS)
         if not quick:
             state = self._whole(profile, state, position, 3)
-            profile = profile_at(self.measurement, self.model, state, chebyshev)
+            profile = self._profile(state)
             form = held(profile, state)
         state = self._atoms(form, state, (Block.COORDINATES,), 10)
         if not quick:
             state = self._whole(profile, state, shape, 3)
-            profile = profile_at(self.measurement, self.model, state, chebyshev)
+            profile = self._profile(state)
             form = held(profile, state)
         state = self._atoms(form, state, atoms, 40)
         state = self._terms(form, self._ends(form, state))
@@ -80,15 +103,46 @@ class _Stages:
             atoms = (*atoms, Block.TEXTURE)
         active = (*LINEAR, *atoms, *shape)
         cycles = 2 if quick else options.max_cycles
-        profile = profile_at(self.measurement, self.model, state, chebyshev)
+        profile = self._profile(state)
         last = self._minimise(profile, state, active, cycles)
-        return Fitted(
+        plain = Fitted(
             state=last.state,
             profile=profile,
             active=active,
             converged=last.converged,
             chi_squared=last.chi_squared,
             start_chi_squared=first,
+        )
+        return self._asymmetry(plain) if options.refine_asymmetry and not quick else plain
+
+    def _profile(self, state: State) -> WholeProfile:
+        terms = self.options.background_terms or LONGEST
+        chebyshev = chebyshev_terms(self.measurement.two_theta, terms)
+        return profile_at(self.measurement, self.model, state, chebyshev, self.phases)
+
+    def _asymmetry(self, plain: Fitted) -> Fitted:
+        """The last stage once more with low-angle asymmetry, where that promises much and keeps its promise."""
+        needed = max(ASYMMETRY_SHARE, ASYMMETRY_FALL / self.points) * plain.chi_squared
+        active = (*plain.active, Block.ASYMMETRY)
+        instrument = plain.state.instrument
+        other = FIRST_DIVERGENCE if instrument.sh_l < 0.5 * FIRST_DIVERGENCE else 1.2 * instrument.sh_l
+        state = replace(plain.state, instrument=replace(instrument, sh_l=other))
+        matrix, promise = _promise(plain, state)
+        plain = replace(plain, matrix=matrix)
+        if promise < needed:
+            return plain
+        profile = self._profile(state)
+        trial = self._minimise(profile, state, active, self.options.max_cycles)
+        if plain.chi_squared - trial.chi_squared < needed:
+            return plain
+        return replace(
+            plain,
+            state=trial.state,
+            profile=profile,
+            active=active,
+            converged=trial.converged,
+            chi_squared=trial.chi_squared,
+            matrix=None,
         )
 
     def _shape_blocks(self) -> tuple[Block, ...]:
@@ -102,6 +156,8 @@ class _Stages:
             blocks.append(Block.DISPLACEMENT)
         if options.refine_widths:
             blocks.append(Block.WIDTHS)
+        if self.phases:
+            blocks.append(Block.PHASE_SHAPES)
         return tuple(blocks)
 
     def _atom_blocks(self) -> tuple[Block, ...]:
@@ -109,7 +165,7 @@ class _Stages:
         blocks: list[Block] = []
         if freedom.columns.shape[1]:
             blocks.append(Block.COORDINATES)
-        if self.options.refine_u_iso and freedom.free_u.size:
+        if self.options.refine_u_iso and freedom.displacement.columns.shape[1]:
             blocks.append(Block.U_ISO)
         return tuple(blocks)
 
@@ -141,6 +197,9 @@ class _Stages:
     def _atoms(self, form: HeldShapes, state: State, blocks: tuple[Block, ...], cycles: int) -> State:
         """Atoms without texture, and with it where that is much better."""
         blocks = tuple(block for block in blocks if self.model.freedom.size(block, state))
+        if self.options.refine_texture and self.options.texture_axis is not None:
+            origin = state if state.axis is not None else replace(state, axis=self.options.texture_axis)
+            return along_axis(form, origin, blocks, cycles=cycles, points=self.points).state
         plain = self._held(form, replace(state, axis=None, log_ratio=0.0), blocks, cycles)
         if not self.options.refine_texture:
             return plain.state
@@ -154,29 +213,24 @@ class _Stages:
         return min(choices, key=lambda choice: choice[1])[0]
 
     def _terms(self, form: HeldShapes, state: State) -> State:
-        """The shortest series of background polynomials that pays."""
+        """The series of background polynomials that the data ask for."""
         if self.options.background_terms is not None:
             return state
-        best, chi_squared = scale_and_background(form, state)
-        for terms in BACKGROUND_TRIED[1:]:
-            longer = np.pad(best.background, (0, terms - best.background.size))
-            trial, fallen = scale_and_background(form, replace(best, background=longer))
-            price = TERM_PRICE * (terms - best.background.size) * chi_squared / self.points
-            if chi_squared - fallen > price:
-                best, chi_squared = trial, fallen
-        return best
+        return best_length(form, state, self.points)
 
 
-def scale_and_background(form: HeldShapes, state: State) -> tuple[State, float]:
-    """Both are linear: one step solves them. Where the scale would be negative, the background alone is fitted."""
-    matrix, gradient = form.normal(state, LINEAR)
-    step = np.linalg.lstsq(matrix, gradient, rcond=1e-13)[0]
-    terms = state.background.size
-    if state.scale + step[terms] > 0.0:
-        solved = replace(state, scale=state.scale + float(step[terms]), background=state.background + step[:terms])
-    else:
-        step = np.linalg.lstsq(matrix[:terms, :terms], gradient[:terms], rcond=1e-13)[0]
-        solved = replace(state, background=state.background + step)
-    chi_squared = form.chi_squared(solved)
-    before = form.chi_squared(state)
-    return (solved, chi_squared) if chi_squared <= before else (state, before)
+def _promise(fitted: Fitted, other: State) -> tuple[FloatArray, float]:
+    """J^T W J at the end, and the fall of chi^2 that a linear step towards the profile of ``other`` promises."""
+    profile, weight = fitted.profile, 1.0 / fitted.profile.measurement.sigma
+    calculated, jacobian = profile.jacobian(fitted.state, fitted.active)
+    jacobian *= weight[:, None]
+    matrix = jacobian.T @ jacobian
+    residual = (profile.measurement.intensity - calculated) * weight
+    column = (profile.background(other) + profile.peaks(other) - calculated) * weight
+    cross = jacobian.T @ column
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    scaled = scale[:, None] * matrix * scale + 1e-9 * np.eye(len(scale))
+    following = scale * np.linalg.solve(scaled, scale * cross)
+    along = float(column @ residual - following @ (jacobian.T @ residual))
+    curvature = float(column @ column - cross @ following)
+    return matrix, along**2 / max(curvature, 1e-6 * float(column @ column) + 1e-300)

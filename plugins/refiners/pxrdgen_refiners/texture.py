@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 
+from pxrdgen_refiners.held_shapes import HeldShapes
 from pxrdgen_refiners.marquardt import Minimum, minimise
 from pxrdgen_refiners.parameters import LINEAR, Block, State
-from pxrdgen_refiners.profile_model import HeldShapes
 
 #: axes worth a fit of their own, after a first look at all.
 FINALISTS = 4
@@ -49,6 +49,24 @@ def with_texture(
         if plain.chi_squared - trial.chi_squared > needed and trial.chi_squared < best.chi_squared:
             best = trial
     return best
+
+
+def along_axis(objective: HeldShapes, origin: State, active: Sequence[Block], *, cycles: int, points: int) -> Minimum:
+    """The fit with texture along the axis of ``origin``, from its ratio and from both sides of 1."""
+    blocks = (*LINEAR, *active, Block.TEXTURE)
+    trials = [
+        minimise(
+            objective,
+            objective.model.freedom,
+            replace(origin, log_ratio=ratio),
+            blocks,
+            cycles=cycles,
+            points=points,
+            least_gain=1e-5,
+        )
+        for ratio in dict.fromkeys((origin.log_ratio, *START_RATIOS))
+    ]
+    return min(trials, key=lambda trial: trial.chi_squared)
 
 
 def _promising(objective: HeldShapes, state: State, active: Sequence[Block], least: float) -> list[State]:

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.components import ComponentRecord
+from pxrdgen.components import ComponentKind, ComponentRecord
 from pxrdgen.hookspecs import hookimpl
 
 
 @hookimpl
 def pxrdgen_components() -> Iterable[ComponentRecord]:
-    """What this room offers; nothing yet."""
-    return ()
+    """A record for each tracker."""
+    return (
+        ComponentRecord(
+            kind=ComponentKind.TRACKER,
+            name="mlflow",
+            target="pxrdgen_trackers.mlflow_tracker:MlflowTracker",
+            options="pxrdgen_trackers.options:MlflowOptions",
+            interface_version=1,
+            summary="an SQLite file, or any MLflow server",
+        ),
+        ComponentRecord(
+            kind=ComponentKind.TRACKER,
+            name="jsonl",
+            target="pxrdgen_trackers.jsonl:JsonlTracker",
+            options="pxrdgen_trackers.options:JsonlOptions",
+            interface_version=1,
+            summary="a folder a run with JSON lines and copies of its files",
+        ),
+        ComponentRecord(
+            kind=ComponentKind.TRACKER,
+            name="none",
+            target="pxrdgen_trackers.silent:SilentTracker",
+            interface_version=1,
+            summary="nothing is written down",
+        ),
+    )

@@ -10,7 +10,12 @@ from pxrdgen.hookspecs import hookimpl
 
 _FOLDER = Path(__file__).parent
 #: name of each set of weights (its file is ``<name>.safetensors``) and the class that points to it.
-_SHIPPED = {"flow": "FlowWeights"}
+_SHIPPED = {
+    "flow": "FlowWeights",
+    "cellnet": "CellNetWeights",
+    "peaks": "PeaksWeights",
+    "peaks_structure": "PeaksStructureWeights",
+}
 
 
 @hookimpl

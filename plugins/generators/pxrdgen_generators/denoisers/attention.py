@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen_generators.conditions import PEAK_FEATURES, Condition
-from pxrdgen_generators.denoisers.base import Denoiser
+from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.elements import ELEMENT_FEATURES, element_features
 from pxrdgen_generators.denoisers.pairs import PAIR_FEATURES, pair_features
 from pxrdgen_generators.options import AttentionOptions
@@ -74,6 +74,11 @@ class AttentionDenoiser(Denoiser):
         nn.init.zeros_(self.head.bias)
         self.register_buffer("element_table", element_features(128), persistent=False)
 
+    @property
+    def width(self) -> int:
+        """See :class:`Denoiser`."""
+        return self.head.in_features
+
     def encode(self, condition: Condition) -> Memory:
         """See :meth:`Denoiser.encode`."""
         tokens = self.peak_encoder(condition.peaks) * condition.peak_mask[..., None]
@@ -83,14 +88,15 @@ class AttentionDenoiser(Denoiser):
         masked = ~condition.peak_mask
         masked[:, 0] = False
         bias = torch.zeros_like(masked, dtype=tokens.dtype).masked_fill_(masked, -torch.inf)[:, None, None]
+        summary = self.summarise(torch.cat(parts, dim=-1))
         return Memory(
             keys_values=tuple(layer(tokens) for layer in self.keys_values),
             peak_bias=bias,
-            summary=self.summarise(torch.cat(parts, dim=-1)),
+            summary=summary if condition.vector is None else summary + condition.vector,
             atoms=atoms,
         )
 
-    def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Tensor:
+    def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
         """See :meth:`Denoiser.forward`."""
         if not isinstance(memory, Memory):
             memory = self.encode(condition)
@@ -103,8 +109,9 @@ class AttentionDenoiser(Denoiser):
             x = block(
                 x, vector, bias[layer], pair_values, next(peaks) if layer in self.cross_at else None, memory.peak_bias
             )
-        out: Tensor = self.head(self.norm(x))
-        return out - out.mean(dim=1, keepdim=True)
+        x = self.norm(x)
+        out: Tensor = self.head(x)
+        return Estimate(atoms=out - out.mean(dim=1, keepdim=True), features=x.mean(dim=1))
 
 
 class _PairEncoder(nn.Module):

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from pxrdgen.training.workers import full_precision
 from pxrdgen_generators.conditions import SHELLS, Condition
 from pxrdgen_generators.manifolds import images, nearest_image
 
@@ -31,6 +32,11 @@ def pair_features(state: Tensor, condition: Condition) -> Tensor:
     sums over 27 images (a push away from close contacts, and how crowded it is); the Patterson function at the
     vector, by shell, and half its gradients (per A), which point to its peaks from near and far.
     """
+    with full_precision(state):
+        return _features(state, condition)
+
+
+def _features(state: Tensor, condition: Condition) -> Tensor:
     difference = state[:, None, :, :] - state[:, :, None, :]
     harmonics = torch.arange(1, _HARMONICS + 1, dtype=state.dtype) * (2.0 * math.pi)
     angles = (difference[..., None] * harmonics).flatten(-2)

@@ -1,0 +1,1 @@
+"""Refinement of a known structure against a pattern: what ``pxrdgen refine`` does."""

@@ -1,0 +1,1 @@
+"""Which space groups a powder pattern, a cell and a composition allow, and how likely each is."""

@@ -1,0 +1,1 @@
+"""``cellnet``: a generative model of the reduced cell, told the peaks of the pattern."""

@@ -1,0 +1,1 @@
+"""Classical indexing: trial assignments and voting in every lattice type, down to triclinic."""

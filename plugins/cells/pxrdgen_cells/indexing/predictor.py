@@ -1,0 +1,114 @@
+"""The cell predictor ``indexing``: trial lattices of all 14 types, fitted to the peaks and weighed by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from pxrdgen.cells.bravais import BRAVAIS_LATTICES, BravaisLattice, CrystalSystem, index_list
+from pxrdgen.cells.judge import JudgedLattice, weighed, without_repeats
+from pxrdgen.cells.lines import ObservedLines, problem_lines
+from pxrdgen.cells.position_fit import fit_positions
+from pxrdgen.cells.values import CellHypothesis, CellProblem
+from pxrdgen.interfaces import CellPredictor
+from pxrdgen_cells.indexing.line_table import line_table
+from pxrdgen_cells.indexing.options import IndexingOptions
+from pxrdgen_cells.indexing.trials import Trier
+
+FloatArray = NDArray[np.float64]
+
+#: |h|, |k|, |l| that trials are judged with.
+_REACH: dict[CrystalSystem, tuple[int, int, int]] = {
+    CrystalSystem.CUBIC: (8, 8, 8),
+    CrystalSystem.TETRAGONAL: (7, 7, 9),
+    CrystalSystem.HEXAGONAL: (7, 7, 9),
+    CrystalSystem.TRIGONAL: (7, 7, 12),
+    CrystalSystem.ORTHORHOMBIC: (6, 6, 6),
+    CrystalSystem.MONOCLINIC: (5, 5, 5),
+    CrystalSystem.TRICLINIC: (4, 4, 4),
+}
+#: Tolerances grow by this from pass to pass.
+_WIDER = 2.5
+#: A lattice convinces when it leaves over less than this share of the lines (weighted with the root of their
+#: intensity), and the log-odds for it are above a constant and so much a line.
+_LEFT_OVER, _CONVINCING, _CONVINCING_A_LINE = 0.04, 30.0, 0.5
+#: Lines more doubtful than the first number start no trials in the first pass, than the second in later ones, as long
+#: as so many others are left.
+_SURE, _NOT_FOREIGN, _ENOUGH = 0.1, 0.5, 16
+#: Lattices of each type weighed on all lines.
+_WEIGHED = 12
+
+
+@final
+class Indexing(CellPredictor):
+    """Classical indexing, all lattice types down to triclinic.
+
+    Trials are low-index assignments of the first lines completed by vote (:mod:`pxrdgen_cells.indexing.trials`),
+    judged by look-up, the best fitted by least squares with a zero error, then weighed on all lines.
+    """
+
+    def __init__(self, options: IndexingOptions | None = None) -> None:
+        self.options = options or IndexingOptions()
+
+    def predict(self, problem: CellProblem, count: int, rng: Generator) -> Sequence[CellHypothesis]:
+        """Deterministic; ``rng`` is not used.
+
+        Raises:
+            CellError: fewer lines than the simplest lattice needs.
+        """
+        del rng
+        lines = problem_lines(problem)
+        found: list[JudgedLattice] = []
+        for number in range(self.options.passes):
+            # weak lines are the likeliest to be foreign: the first pass goes without them where others are enough
+            leading = lines.trusted(_SURE, _ENOUGH) if number == 0 else lines.trusted(_NOT_FOREIGN, _ENOUGH)
+            found += self._pass(problem, lines, leading, self.options.tolerance * _WIDER**number)
+            found.sort(key=lambda entry: -entry.weight)
+            if found and self._convinces(found[0], lines):
+                break
+        return [
+            CellHypothesis(cell=entry.description.primitive, origin="indexing", score=entry.weight, zero=entry.zero)
+            for entry in without_repeats(found, count)
+        ]
+
+    def _pass(
+        self, problem: CellProblem, lines: ObservedLines, leading: ObservedLines, tolerance: float
+    ) -> list[JudgedLattice]:
+        first = leading.first(self.options.lines)
+        angles = np.clip(4.0 * first.two_theta_su, tolerance, 4.0 * tolerance)
+        trier = Trier(
+            table=line_table(first.q, angles * first.q_by_angle),
+            smallest_volume=self.options.minimum_volume,
+            largest_volume=problem.max_volume,
+            effort=self.options.effort,
+        )
+        found: list[JudgedLattice] = []
+        for lattice in BRAVAIS_LATTICES:
+            # a lattice needs more lines than it has parameters to say anything
+            if len(first) >= lattice.num_free + 2:
+                found += self._type(lattice, trier, first, lines)
+        return found
+
+    def _type(
+        self, lattice: BravaisLattice, trier: Trier, first: ObservedLines, lines: ObservedLines
+    ) -> list[JudgedLattice]:
+        trials = trier.of(lattice)
+        if len(trials) == 0:
+            return []
+        odds, _ = trier.table.judge(trials, lattice.design(index_list(lattice, _REACH[lattice.system])))
+        best = np.argsort(-odds, kind="stable")[: self.options.fitted]
+        rough = fit_positions(lattice, trials[best], first, rounds=4)
+        order = np.argsort(np.where(rough.sound, -rough.odds, np.inf), kind="stable")
+        chosen = order[: max(_WEIGHED, int(0.06 * len(order)))]
+        chosen = chosen[rough.sound[chosen]]
+        parameters, zero = rough.parameters[chosen], rough.zero[chosen]
+        return weighed(fit_positions(lattice, parameters, lines, start_width=0.03, zero=zero), lines)
+
+    def _convinces(self, best: JudgedLattice, lines: ObservedLines) -> bool:
+        share = np.sqrt(lines.strength)
+        left_over = float(share @ (1.0 - best.evidence.explained) / share.sum())
+        return left_over < _LEFT_OVER and best.weight > _CONVINCING + _CONVINCING_A_LINE * len(lines)

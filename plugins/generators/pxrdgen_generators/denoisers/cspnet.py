@@ -1,0 +1,110 @@
+"""The denoiser of the published method: messages between all atoms along fractional differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pxrdgen.training.workers import full_precision
+from pxrdgen_generators.conditions import Condition
+from pxrdgen_generators.denoisers.base import Denoiser, Estimate
+from pxrdgen_generators.options import CspNetOptions
+
+#: rows of the embedding of elements.
+_ELEMENTS = 128
+#: length of the sinusoidal embedding of time, and how many levels t is counted in.
+_TIME_WIDTH, _TIME_LEVELS = 256, 1000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """[B, n, width] atoms before they know the time."""
+
+    atoms: Tensor
+
+
+class CspNetDenoiser(Denoiser):
+    """Jiao et al. 2023 (arXiv:2309.04475), as in Li et al. 2025 (doi:10.1038/s41467-025-62708-8).
+
+    Edges between all atoms, self included, see both atoms, the metric tensor and Fourier features of the fractional
+    difference; means of messages update the atoms. The first layer of the edge network is a sum of one term an atom,
+    one a pair and one a cell instead of one product with all of them concatenated, and the Fourier features are
+    computed once a call: the same function with a third of the arithmetic. No distances, no peaks: the pattern
+    enters as the encoder's vector, once, at the input.
+    """
+
+    def __init__(self, options: CspNetOptions) -> None:
+        super().__init__()
+        width = options.width
+        self._width, self.frequencies = width, options.frequencies
+        self.element = nn.Embedding(_ELEMENTS, width)
+        self.atom_in = nn.Linear(width, width)
+        self.time_in = nn.Linear(_TIME_WIDTH, width, bias=False)
+        self.layers = nn.ModuleList([_Layer(width, 6 * options.frequencies) for _ in range(options.layers)])
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, 3, bias=False)
+
+    @property
+    def width(self) -> int:
+        """See :class:`Denoiser`."""
+        return self._width
+
+    def encode(self, condition: Condition) -> Memory:
+        """See :meth:`Denoiser.encode`."""
+        atoms = self.atom_in(self.element(condition.species))
+        return Memory(atoms=atoms if condition.vector is None else atoms + condition.vector[:, None])
+
+    def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
+        """See :meth:`Denoiser.forward`; the answer for the atoms is in the cell's own axes."""
+        if not isinstance(memory, Memory):
+            memory = self.encode(condition)
+        x = memory.atoms + self.time_in(_time_features(t))[:, None]
+        with full_precision(state):
+            metric = (condition.basis @ condition.basis.transpose(-1, -2)).flatten(1).expand(len(state), -1)
+        fourier = _pair_features(state, self.frequencies)
+        for layer in self.layers:
+            x = layer(x, fourier, metric)
+        x = self.norm(x)
+        out: Tensor = self.head(x)
+        return Estimate(atoms=out - out.mean(dim=1, keepdim=True), features=x.mean(dim=1))
+
+
+class _Layer(nn.Module):
+    """m_ij = phi(h_i, h_j, f_ij, cell), averaged over j; h_i + psi(h_i, m_i)."""
+
+    def __init__(self, width: int, fourier: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.receiver, self.sender = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.pair, self.cell = nn.Linear(fourier, width, bias=False), nn.Linear(9, width, bias=False)
+        self.edge = nn.Linear(width, width)
+        self.node = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+
+    def forward(self, x: Tensor, fourier: Tensor, metric: Tensor) -> Tensor:
+        """[B, n, width] to the same."""
+        h = self.norm(x)
+        by_atom = (self.receiver(h) + self.cell(metric)[:, None])[:, :, None] + self.sender(h)[:, None]
+        messages = functional.silu(self.edge(functional.silu(self.pair(fourier) + by_atom)))
+        out: Tensor = x + self.node(torch.cat([h, messages.mean(dim=2)], dim=-1))
+        return out
+
+
+@torch.no_grad()
+def _pair_features(state: Tensor, frequencies: int) -> Tensor:
+    """[B, n, n, 6 F] sines and cosines of 2 pi k (x_j - x_i), k from 1."""
+    difference = state[:, None] - state[:, :, None]
+    harmonics = 2.0 * math.pi * torch.arange(1, frequencies + 1, dtype=state.dtype, device=state.device)
+    angles = (difference[..., None] * harmonics).flatten(-2)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def _time_features(t: Tensor) -> Tensor:
+    """[B, 256] sines and cosines of t counted in thousandths (Vaswani et al. 2017, arXiv:1706.03762)."""
+    half = _TIME_WIDTH // 2
+    falling = torch.arange(half, dtype=t.dtype, device=t.device) * (-math.log(10_000.0) / (half - 1))
+    angles = _TIME_LEVELS * t[:, None] * falling.exp()
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

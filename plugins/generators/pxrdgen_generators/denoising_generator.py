@@ -1,0 +1,237 @@
+"""Learned generators as components: weights, a structure problem and a target in, candidates out."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from pxrdgen.components import ComponentKind
+from pxrdgen.crystal import Crystal
+from pxrdgen.crystal_batch import CrystalBatch
+from pxrdgen.diffraction.form_factors import check_species
+from pxrdgen.errors import OptionError, WeightsError
+from pxrdgen.interfaces import Generator, PatternEncoder, StructureEncoder
+from pxrdgen.io.weights import WeightsCard, find_weights, load_weights
+from pxrdgen.pattern import PowderPattern
+from pxrdgen.pattern_batch import PatternBatch, QGrid
+from pxrdgen.pattern_views import patterns_from_prepared
+from pxrdgen.preparation import prepare
+from pxrdgen.registry import default_registry
+from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.solver.problem import StructureProblem
+from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.training.observation import GroupedReflections
+from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
+from pxrdgen_generators.denoising_model import DenoisingModel, Generated
+from pxrdgen_generators.options import DenoisingOptions
+
+#: smallest spacing the networks are trained on, A.
+D_MIN = 1.2
+#: options that say how samples are drawn; all others belong to the weights.
+_FREE = frozenset({"weights", "steps", "sampler", "anti_annealing", "chunk"})
+
+OptionsT = TypeVar("OptionsT", bound=DenoisingOptions)
+
+
+class LargerThanTrainedWarning(UserWarning):
+    """A cell holds more atoms than any the weights were trained on."""
+
+
+class DenoisingGenerator(Generator, Generic[OptionsT]):
+    """Proposes arrangements with a trained model.
+
+    What the network is comes from the card of the weights; sampler, steps and chunk from ``options``.
+
+    Args:
+        options: which weights, and how to sample.
+        denoiser, encoder, structure_encoder: what the registry built for the options; the weights bring their own.
+        model: a model to use instead of loading ``options.weights``.
+        card: what that model was trained on.
+
+    Raises:
+        UnknownComponentError, WeightsError: the weights are missing, damaged, or another component's.
+        OptionError: an option of the network is given and differs from that of the weights.
+    """
+
+    can_renoise: ClassVar[bool] = True
+    name: ClassVar[str]
+
+    def __init__(
+        self,
+        options: OptionsT,
+        *,
+        denoiser: object = None,
+        encoder: PatternEncoder | None = None,
+        structure_encoder: StructureEncoder | None = None,
+        model: DenoisingModel | None = None,
+        card: WeightsCard | None = None,
+    ) -> None:
+        del denoiser, encoder, structure_encoder
+        self._options = options
+        self._card = card
+        if model is None:
+            self._card, model = self._load(options)
+        self._model = model
+        self._model.network.eval().requires_grad_(False)
+        self._seen: tuple[PowderPattern, PatternBatch] | None = None
+
+    @classmethod
+    @abstractmethod
+    def trainable(
+        cls,
+        options: OptionsT,
+        *,
+        denoiser: object,
+        encoder: PatternEncoder | None = None,
+        structure_encoder: StructureEncoder | None = None,
+    ) -> DenoisingModel:
+        """An untrained model, for the training loop."""
+
+    @property
+    def grid(self) -> QGrid | None:
+        """Where the encoder wants profiles, if it reads any."""
+        return self._model.grid
+
+    def generate(
+        self, problem: StructureProblem, target: IntensityTarget, count: int, rng: torch.Generator
+    ) -> CandidateBatch:
+        """``count`` samples from noise."""
+        return self._sample(problem, target, count, rng)
+
+    def renoise(
+        self,
+        problem: StructureProblem,
+        target: IntensityTarget,
+        frac_coords: Tensor,
+        strength: float,
+        rng: torch.Generator,
+    ) -> CandidateBatch:
+        """Samples that start from ``frac_coords`` [M, N, 3] renoised to time 1 - ``strength``."""
+        if not 0.0 <= strength <= 1.0:
+            raise OptionError(f"got a renoising strength of {strength:g}, expected 0 to 1")
+        if strength == 0.0:
+            return CandidateBatch(frac_coords=frac_coords, origin=(self.name,) * len(frac_coords))
+        return self._sample(problem, target, len(frac_coords), rng, start=frac_coords, time=1.0 - strength)
+
+    def leaked(
+        self, problem: StructureProblem, target: IntensityTarget, truth: Crystal, count: int, rng: torch.Generator
+    ) -> CandidateBatch:
+        """``count`` samples of the control that is told the features of the true structure; for benchmarks alone."""
+        told = replace(self._condition(problem, target), truth=CrystalBatch.from_crystals([truth], dtype=torch.float32))
+        found = self._model.sample(told, count, rng)
+        return CandidateBatch(frac_coords=found.frac_coords, origin=(self.name,) * count)
+
+    def with_cells(self, patterns: PatternBatch, species: Tensor, count: int, rng: torch.Generator) -> Generated:
+        """``count`` crystals of ``species`` [N] with cells of their own, from one pattern.
+
+        Raises:
+            OptionError: the weights were trained with given cells alone.
+        """
+        check_species(species)
+        condition = condition_from_patterns(species[None], patterns, max_peaks=self._model.max_peaks)
+        return self._model.sample(condition, count, rng, generate_cell=True)
+
+    def path(self, problem: StructureProblem, target: IntensityTarget, rng: torch.Generator) -> list[Tensor]:
+        """The states [1, N, 3] one sample passes through, for figures."""
+        found = self._model.sample(self._condition(problem, target), 1, rng, record=True)
+        return [state for state, _ in found.path]
+
+    def _sample(
+        self,
+        problem: StructureProblem,
+        target: IntensityTarget,
+        count: int,
+        rng: torch.Generator,
+        *,
+        start: Tensor | None = None,
+        time: float = 0.0,
+    ) -> CandidateBatch:
+        size = problem.num_atoms
+        if size == 1:
+            return CandidateBatch(frac_coords=torch.zeros(count, 1, 3), origin=(self.name,) * count)
+        condition = self._condition(problem, target)
+        width = max(1, self._options.chunk // size**2)
+        parts = [
+            self._model.sample(
+                condition,
+                min(width, count - first),
+                rng,
+                time=time,
+                start=None if start is None else start[first : first + width].to(torch.float32),
+            ).frac_coords
+            for first in range(0, count, width)
+        ]
+        coords = torch.cat(parts) if parts else torch.zeros(0, size, 3)
+        return CandidateBatch(frac_coords=coords, origin=(self.name,) * count)
+
+    def _condition(self, problem: StructureProblem, target: IntensityTarget) -> Condition:
+        species = torch.as_tensor(problem.species)[None]
+        check_species(species)
+        if self._card is not None and problem.num_atoms > self._card.max_atoms:
+            warnings.warn(
+                f"{problem.num_atoms} atoms in the primitive cell; the weights were trained on at most "
+                f"{self._card.max_atoms}: proposals of {self.name!r} are less reliable here",
+                LargerThanTrainedWarning,
+                stacklevel=4,
+            )
+        condition = condition_of(target, species, max_peaks=self._model.max_peaks)
+        return replace(condition, patterns=self._patterns(problem)) if self._model.encoded else condition
+
+    def _patterns(self, problem: StructureProblem) -> PatternBatch:
+        """What the encoder sees; preparing a pattern takes a while, so the last one is kept."""
+        if self._seen is None or self._seen[0] is not problem.pattern:
+            view = patterns_from_prepared([prepare(problem.pattern)], grid=self._model.grid)
+            self._seen = (problem.pattern, view)
+        return self._seen[1]
+
+    @classmethod
+    def _load(cls, options: OptionsT) -> tuple[WeightsCard, DenoisingModel]:
+        path = find_weights(options.weights)  # type: ignore[attr-defined]
+        card, tensors = load_weights(path, kind=ComponentKind.GENERATOR, component=cls.name)
+        trained = type(options).model_validate(card.options)
+        for field in sorted(options.model_fields_set - _FREE):
+            given, default = getattr(options, field), getattr(type(options)(), field)
+            if given not in (getattr(trained, field), default):  # a resolved spec has every default written out
+                raise OptionError(
+                    f"got the option {field!r} of {cls.name!r}, which differs from that of the weights {path.name}; "
+                    "leave it out"
+                )
+        free: dict[str, Any] = {name: getattr(options, name) for name in _FREE & set(type(options).model_fields)}
+        built = trained.model_copy(update=free)
+        with torch.random.fork_rng():
+            parts = default_registry().parts(ComponentKind.GENERATOR, cls.name, built)
+            model = cls.trainable(built, **parts)
+        expected = {name for name, _ in model.network.named_parameters()}
+        if expected != set(tensors):
+            odd = sorted(expected ^ set(tensors))
+            raise WeightsError(
+                f"got weights {path} that do not fit their own card (first: {odd[0]}); download them again"
+            )
+        try:
+            model.network.load_state_dict(tensors, strict=False)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"got weights {path} of other shapes than their card says; download them again"
+            ) from error
+        return card, model
+
+
+def condition_of(target: IntensityTarget, species: Tensor, *, max_peaks: int) -> Condition:
+    """What the network is told about a target and atoms ``species`` [1, N]."""
+    metric = (target.basis @ target.basis.T).double()
+    basis = torch.linalg.cholesky(metric).to(torch.float32)[None]
+    seen = target.group_d >= D_MIN
+    if not bool(seen.any()):
+        seen = torch.ones_like(seen)
+    observed = GroupedReflections(
+        hkl=target.hkl[None].to(torch.float32),
+        measured=seen[target.group][None],
+        group=target.group[None],
+        strength=torch.where(seen, target.group_strength, 0.0)[None].to(torch.float32),
+    )
+    return condition_from(species, basis, observed, max_peaks=max_peaks)

@@ -1,0 +1,38 @@
+"""Preferred orientation within an assignment: the texture that explains what its best fit leaves over."""
+
+from __future__ import annotations
+
+from pxrdgen.solver.grouped_model import GroupedModel
+from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.solver.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen.solver.orbit_model import OrbitModel, OrbitParameters, SymmetricReflections
+from pxrdgen.solver.texture_fit import WORTHWHILE, TextureFit
+from pxrdgen.wyckoff.coordinates import orbit_map
+from pxrdgen.wyckoff.positions import CellGroup
+from pxrdgen_generators.wyckoff.arm import Arm
+
+#: least-squares steps under a new texture.
+ITERATIONS = 12
+
+
+class Orientation:
+    """The textures that a sample may have."""
+
+    def __init__(self, target: IntensityTarget) -> None:
+        self._textures = TextureFit(target, GroupedModel(target)).factors
+
+    def improved(self, arm: Arm, group: CellGroup, reflections: SymmetricReflections) -> OrbitFit | None:
+        """The arm's best fit under the texture that suits it best; ``None`` if none is worth it."""
+        if arm.members is None:
+            return None
+        orbits = orbit_map(group, arm.orbits)
+        one = arm.members.parameters.select(arm.members.score.argsort()[:1])
+        misfit, log_scale = OrbitModel(reflections, orbits).textured_misfits(one, self._textures)
+        best = int(misfit.argmin())
+        if float(misfit[best]) > WORTHWHILE * float(arm.members.misfit.min()):
+            return None
+        texture = self._textures[best]
+        start = OrbitParameters(free=one.free, log_scale=log_scale[best : best + 1], u_iso=one.u_iso)
+        model, contacts = OrbitModel(reflections, orbits, texture), OrbitContacts(reflections.target, orbits)
+        fit = fit_orbits(model, contacts, start, iterations=ITERATIONS)
+        return fit if float(fit.score[0]) < WORTHWHILE * arm.plain_score else None

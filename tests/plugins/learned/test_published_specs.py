@@ -1,0 +1,38 @@
+"""The published ablation as files: ten settings a generator, a control each, and the encoders they start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pxrdgen.components import ComponentKind
+from pxrdgen.registry import default_registry
+from pxrdgen.training.spec import read_training_spec
+
+FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "published"
+SPECS = sorted(FOLDER.glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_a_spec_names_components_and_options_that_exist(path: Path) -> None:
+    spec = read_training_spec(path)
+    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
+    if spec.kind is ComponentKind.GENERATOR:
+        denoiser = options.denoiser  # type: ignore[attr-defined]
+        assert default_registry().options(ComponentKind.DENOISER, denoiser.plugin, denoiser.options)
+
+
+@pytest.mark.parametrize("generator", ["flow", "diffusion"])
+def test_there_are_ten_settings_and_a_control(generator: str) -> None:
+    names = {path.stem.removeprefix(f"{generator}-") for path in SPECS if path.stem.startswith(f"{generator}-")}
+    assert "structure-features" in names
+    assert len(names) == 11
+
+
+def test_every_pre_trained_encoder_has_a_spec_of_its_own() -> None:
+    for path in SPECS:
+        encoder = read_training_spec(path).component.options.get("encoder")
+        if isinstance(encoder, dict) and "weights" in encoder.get("options", {}):
+            weights = encoder["options"]["weights"]
+            assert (FOLDER / weights.replace(".safetensors", ".yml")).is_file()

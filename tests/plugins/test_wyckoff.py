@@ -1,0 +1,153 @@
+"""The generator ``wyckoff`` keeps to the group, remembers what it tried, and solves what it is given."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import pxrdgen
+from pxrdgen.cell import UnitCell
+from pxrdgen.components import ComponentKind
+from pxrdgen.composition import parse_formula
+from pxrdgen.crystal import Crystal
+from pxrdgen.crystal_batch import CrystalBatch
+from pxrdgen.diffraction import simulate_profile
+from pxrdgen.errors import SymmetryError
+from pxrdgen.instrument import LABORATORY
+from pxrdgen.interfaces import Generator
+from pxrdgen.pattern import PowderPattern
+from pxrdgen.registry import default_registry
+from pxrdgen.solver.decompose import decompose
+from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.islands import Islands, Task
+from pxrdgen.solver.problem import StructureProblem, build_problem
+from pxrdgen.solver.search import Search, SearchSettings
+from pxrdgen.symmetry.similar import same_structure
+from pxrdgen.symmetry.space_group import parse_space_group
+
+X = 0.3053
+RUTILE = Crystal(
+    species=np.array([8] * 4 + [22] * 2),
+    frac_coords=np.array(
+        [[X, X, 0], [-X, -X, 0], [0.5 + X, 0.5 - X, 0.5], [0.5 - X, 0.5 + X, 0.5], [0, 0, 0], [0.5, 0.5, 0.5]]
+    ),
+    basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
+)
+
+
+def pattern_of(crystal: Crystal) -> PowderPattern:
+    grid = np.arange(10.0, 80.0, 0.03)
+    batch = CrystalBatch.from_crystals([crystal], dtype=torch.float64)
+    profile = simulate_profile(batch, LABORATORY, torch.as_tensor(grid), reflection_range=(9.7, 80.5))[0].numpy()
+    return PowderPattern(two_theta=grid, intensity=1e4 * profile / profile.max() + 20.0, instrument=LABORATORY)
+
+
+@pytest.fixture(scope="module")
+def posed() -> tuple[StructureProblem, IntensityTarget]:
+    pattern = pattern_of(RUTILE)
+    problem = build_problem(
+        pattern, parse_formula("TiO2")[0], cell=RUTILE.cell, z=2, space_group=parse_space_group("P42/mnm")
+    )
+    level = np.full(len(pattern), 20.0)
+    fit = decompose(pattern.two_theta, pattern.intensity, np.sqrt(pattern.intensity), level, LABORATORY, problem.basis)
+    problem = problem.with_basis(fit.basis)
+    return problem, intensity_target(fit, problem.species)
+
+
+def wyckoff() -> Generator:
+    return default_registry().build(ComponentKind.GENERATOR, "wyckoff")
+
+
+def test_candidates_obey_the_group_and_their_constraints(posed: tuple[StructureProblem, IntensityTarget]) -> None:
+    problem, target = posed
+    batch = wyckoff().begin(problem, target).generate(problem, target, 12, torch.Generator().manual_seed(0))
+    assert len(batch) > 0
+    assert problem.space_group is not None
+    rotations, translations = problem.space_group.operations_in(problem.to_user)
+    for coords, directions in zip(batch.frac_coords.double().numpy(), batch.constraints, strict=True):
+        images = np.einsum("gij,nj->gni", rotations, coords) + np.asarray(translations)[:, None]
+        delta = images[:, :, None] - coords
+        assert np.abs(delta - np.rint(delta)).max(axis=-1).min(axis=2).max() < 1e-4
+        assert directions is not None
+        size = directions.shape[1]
+        assert (directions.T @ directions).numpy() == pytest.approx(np.eye(size), abs=1e-5)
+
+
+def test_the_search_finds_rutile_and_says_what_was_tried(posed: tuple[StructureProblem, IntensityTarget]) -> None:
+    problem, target = posed
+    search = Search(
+        problem,
+        target,
+        {"wyckoff": wyckoff()},
+        SearchSettings(candidates=8, rounds=2),
+        torch.Generator().manual_seed(0),
+    )
+    pool = search.run()
+    found = Crystal(
+        species=target.species.numpy(),
+        frac_coords=pool.fit.parameters.frac_coords[0].double().numpy(),
+        basis=target.basis.double().numpy(),
+    )
+    distance = same_structure(found, RUTILE)
+    assert distance is not None
+    assert distance < 0.02
+    (trial,) = search.trials()
+    assert trial.space_group_number == 136
+    assert trial.starts > 0
+    assert trial.best_misfit < 0.05
+    assert trial.best_letters == ("4f", "2a")
+    assert trial.freedom == 1
+
+
+def test_a_memory_goes_on_where_it_ended(posed: tuple[StructureProblem, IntensityTarget]) -> None:
+    problem, target = posed
+    bound, rng = wyckoff().begin(problem, target), torch.Generator().manual_seed(0)
+    bound.generate(problem, target, 4, rng)
+    before = bound.trials()[0]
+    bound.generate(problem, target, 4, rng)
+    after = bound.trials()[0]
+    assert after.starts >= before.starts
+    assert after.best_score <= before.best_score
+    assert wyckoff().trials() == ()
+
+
+def test_a_wrong_group_keeps_its_misfit(posed: tuple[StructureProblem, IntensityTarget]) -> None:
+    pattern = pattern_of(RUTILE)
+    problem = build_problem(
+        pattern, parse_formula("TiO2")[0], cell=RUTILE.cell, z=2, space_group=parse_space_group("P4/mmm")
+    )
+    bound = wyckoff().begin(problem, posed[1])
+    bound.generate(problem, posed[1], 8, torch.Generator().manual_seed(0))
+    assert bound.trials()[0].best_misfit > 0.1
+
+
+def test_a_composition_the_group_cannot_hold_is_refused_with_the_multiplicities() -> None:
+    with pytest.raises(SymmetryError, match="4"):
+        pxrdgen.solve(pattern_of(RUTILE), "TiO2", z=2, cell=[8.478, 5.397, 6.958, 90, 90, 90], space_group="Pnma")
+
+
+def test_an_island_answers_and_ends(posed: tuple[StructureProblem, IntensityTarget]) -> None:
+    problem, target = posed
+    settings = SearchSettings(candidates=4, rounds=1)
+    task = Task(problem=problem, target=target, generators={"wyckoff": wyckoff()}, settings=settings, seed=0)
+    with Islands(task, 1) as islands:
+        island = islands._islands[0]
+        news = island.result(40.0)
+        assert news is not None
+        assert news.pool is not None
+        assert news.pool.best_score < 0.1
+        assert news.trials[0].space_group_number == 136
+    assert island._process.poll() is not None
+
+
+def test_an_island_ends_when_nobody_listens() -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "pxrdgen.solver.island"], input=b"", capture_output=True, timeout=60, env=os.environ
+    )
+    assert child.returncode == 0
+    assert child.stdout == b""
