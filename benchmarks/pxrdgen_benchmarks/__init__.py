@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.components import ComponentRecord
+from pxrdgen.components import ComponentKind, ComponentRecord
 from pxrdgen.hookspecs import hookimpl
 
 
 @hookimpl
 def pxrdgen_components() -> Iterable[ComponentRecord]:
-    """What this room offers; nothing yet."""
-    return ()
+    """The command group."""
+    return (
+        ComponentRecord(
+            kind=ComponentKind.COMMANDS,
+            name="bench",
+            target="pxrdgen_benchmarks.bench:app",
+            interface_version=1,
+            summary="Measure and compare: suites, ablations, tables.",
+        ),
+    )

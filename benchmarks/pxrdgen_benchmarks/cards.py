@@ -39,6 +39,24 @@ class Hits(BaseModel):
     n: int = Field(ge=0)
 
 
+class Number(BaseModel):
+    """One number of a suite with its 95 % interval."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: str
+    column: str = ""
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=1)
+
+    def printed(self) -> str:
+        """``82.7 [79.1, 85.9]``."""
+        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
+
+
 class Card(BaseModel):
     """What was run, on what, and what came out; rates are derived from the counts, never typed."""
 
@@ -52,7 +70,10 @@ class Card(BaseModel):
     hardware: str
     versions: dict[str, str]
     weights: dict[str, float] = Field(default_factory=dict)
-    columns: dict[str, dict[str, Hits]]
+    columns: dict[str, dict[str, Hits]] = Field(default_factory=dict)
+    numbers: list[Number] = Field(default_factory=list)
+    spec_sha256: str = ""
+    data_sha256: str = ""
     caveats: list[str] = Field(default_factory=list)
 
     def rates(self, column: str, matcher: str) -> str:
@@ -87,6 +108,12 @@ def results_table(cards: Sequence[Card]) -> str:
                 f"| {card.title}: {card.task} | {column} | {card.rates(column, 'published')} "
                 f"| {card.rates(column, 'strict')} | {card.size(column)} |"
             )
+    suites = [(card, number) for card in cards for number in card.numbers]
+    if suites:
+        lines += ["", "| suite | spec | patterns | measured | value [95 % interval] | n |", "| --- " * 6 + "|"]
+        for card, number in suites:
+            cells = (card.title, number.variant, number.column, number.name, number.printed(), str(number.n))
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -79,6 +79,11 @@ class Case(ABC):
         """Names the case within a run."""
         return (self.id, self.column)
 
+    @property
+    def num_atoms(self) -> int:
+        """In the primitive cell."""
+        return len(self.truth)
+
     @abstractmethod
     def question(self) -> Question:
         """What the solver is given; simulated or read on call."""

@@ -38,7 +38,11 @@ def solve_question(question: Question, spec: PipelineSpec) -> Solution:
     prepared = prepare(question.pattern)
     problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
     settings = SolveSettings(
-        candidates=spec.candidates, refine_best=spec.refine_best, budget_s=spec.budget_s, seed=spec.seed
+        candidates=spec.candidates,
+        refine_best=spec.refine_best,
+        budget_s=spec.budget_s,
+        seed=spec.seed,
+        clock=time.process_time,  # a busy machine must not change what is found
     )
     return solve_problems([problem], prepared, _components(spec.model_dump_json()), settings)
 
@@ -60,7 +64,7 @@ def evaluate(case: Case, spec: PipelineSpec, solver: Solver = solve_question) ->
         return _matches(row, [random_arrangement(case)], case.truth)
     started = time.perf_counter()
     try:
-        with time_limit(_PATIENCE[0] * (spec.budget_s or 20.0) + _PATIENCE[1]):
+        with time_limit(case_patience(spec.budget_s)):
             question = case.question()
             started = time.perf_counter()
             solution = solver(question, spec)
@@ -69,6 +73,11 @@ def evaluate(case: Case, spec: PipelineSpec, solver: Solver = solve_question) ->
         return _scored(replace(row, seconds=_since(started)), solution, case.truth)
     except Exception as error:  # every failure is a row that counts as a miss
         return replace(row, seconds=_since(started), error=f"{type(error).__name__}: {error}"[:500])
+
+
+def case_patience(budget_s: float | None) -> float:
+    """Seconds after which a case with this budget is given up."""
+    return _PATIENCE[0] * (budget_s or 20.0) + _PATIENCE[1]
 
 
 def random_arrangement(case: Case) -> Crystal:
@@ -128,8 +137,9 @@ def _components(spec: str) -> Components:
     """Built once in a worker: weights are read from disk once, not for every crystal."""
     from pxrdgen.api import build_components
     from pxrdgen.registry import default_registry
+    from pxrdgen_benchmarks.checked import checked
 
-    return build_components(PipelineSpec.model_validate_json(spec), default_registry())
+    return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))
 
 
 def _finite(value: float) -> float | None:

@@ -197,7 +197,7 @@ def solve_measured(
     names = EXAMPLES if examples == "all" else tuple(name.strip() for name in examples.split(",") if name.strip())
     cases = real_cases(shared / "real", max_atoms=max_atoms) if max_atoms else []
     cases += [example_case(shared / "examples", name) for name in names]
-    results = ResultsFile(path=out, run={"measured": True, "spec": pipeline.model_dump(mode="json")})
+    results: ResultsFile[Row] = ResultsFile(path=out, run={"measured": True, "spec": pipeline.model_dump(mode="json")})
     with shown_progress(Console(stderr=True), summary) as watch:
         rows = run_cases(cases, pipeline, results, workers=workers, watch=watch)
     typer.echo(measured_table(rows).markdown())

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pxrdgen.crystal import Crystal
 from pxrdgen_benchmarks.time_limit import time_limit
 
@@ -119,3 +122,31 @@ def stratified(counts: Mapping[str, Count], weights: Mapping[str, float], *, z: 
 def mean(values: Sequence[float]) -> float:
     """Not a number of nothing."""
     return sum(values) / len(values) if values else math.nan
+
+
+def retrieval_ranks(
+    queries: NDArray[np.float64], gallery: NDArray[np.float64], own: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """[Q] place, from 1, of each query's own entry when the gallery is sorted by falling cosine; ties count against.
+
+    Args:
+        queries: [Q, D] vectors.
+        gallery: [G, D] vectors.
+        own: [Q] row of the gallery that belongs to each query.
+    """
+    similarity = unit_rows(queries) @ unit_rows(gallery).T
+    mine = similarity[np.arange(len(own)), own]
+    ranks: NDArray[np.int64] = (similarity >= mine[:, None]).sum(axis=1)
+    return ranks
+
+
+def within_top(ranks: NDArray[np.int64], k: int) -> Count:
+    """How many ranks are at most ``k``."""
+    return Count(hits=int((ranks <= k).sum()), n=len(ranks))
+
+
+def unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows scaled to length 1; rows of zeros stay."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: NDArray[np.float64] = vectors / np.where(lengths > 0, lengths, 1.0)
+    return scaled

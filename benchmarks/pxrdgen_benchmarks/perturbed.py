@@ -65,18 +65,28 @@ def perturbed_task(crystal: Crystal, seed: int) -> Task:
     )
     ratio, axis = float(rng.uniform(0.7, 1.3)), TEXTURE_AXES[int(rng.integers(len(TEXTURE_AXES)))]
     grid = np.arange(10.0, 80.0 + 1e-9, 0.02)
-    peaks = _textured_profile(replace(crystal, u_iso=u_iso), instrument, grid, ratio, axis)
-    expected = 1e4 * (0.97 * peaks / peaks.max() + 0.03 * _humped_background(grid, rng))
+    peaks = textured_profile(replace(crystal, u_iso=u_iso), instrument, grid, ratio, axis)
+    expected = 1e4 * (0.97 * peaks / peaks.max() + 0.03 * humped_background(grid, rng))
     counts = rng.poisson(expected).astype(np.float64)
     pattern = PowderPattern(two_theta=grid, intensity=counts, instrument=Instrument(radiation=CUKA))
-    return Task(pattern=pattern, cell=_cell_off(crystal, rng))
+    return Task(pattern=pattern, cell=cell_off(crystal, rng, (0.001, 0.003)))
 
 
-def _textured_profile(
-    crystal: Crystal, instrument: Instrument, grid: NDArray[np.float64], ratio: float, axis: tuple[int, int, int]
+def textured_profile(
+    crystal: Crystal,
+    instrument: Instrument,
+    grid: NDArray[np.float64],
+    ratio: float,
+    axis: tuple[int, int, int],
+    *,
+    last: float = 82.0,
 ) -> NDArray[np.float64]:
+    """[G] peaks, up to ``last`` degrees, of a sample whose crystallites lie on the planes ``axis``.
+
+    March's function after Dollase (1986, doi:10.1107/S0021889886089458); ``ratio`` 1 is no texture.
+    """
     batch = CrystalBatch.from_crystals([crystal], dtype=torch.float64)
-    reflections = simulate_reflections(batch, instrument, two_theta_min=8.0, two_theta_max=82.0)
+    reflections = simulate_reflections(batch, instrument, two_theta_min=8.0, two_theta_max=last)
     texture = march_dollase(
         reflections.hkl,
         batch.basis,
@@ -87,7 +97,7 @@ def _textured_profile(
     return sum_peaks(textured, instrument, torch.as_tensor(grid))[0].numpy()
 
 
-def _humped_background(grid: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+def humped_background(grid: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Air scatter that falls with angle, plus the hump of a glass holder; about 1 on average."""
     falling = np.exp(-(grid - grid[0]) / rng.uniform(8.0, 30.0))
     centre, width = rng.uniform(18.0, 35.0), rng.uniform(6.0, 14.0)
@@ -95,9 +105,9 @@ def _humped_background(grid: NDArray[np.float64], rng: np.random.Generator) -> N
     return np.asarray(0.4 + rng.uniform(0.2, 2.0) * falling + hump)
 
 
-def _cell_off(crystal: Crystal, rng: np.random.Generator) -> UnitCell:
-    """The cell strained by 0.1-0.3 % in a random direction that keeps the symmetry of its lattice."""
+def cell_off(crystal: Crystal, rng: np.random.Generator, sizes: tuple[float, float]) -> UnitCell:
+    """The cell strained by a share between ``sizes`` in a random direction that keeps the symmetry of its lattice."""
     strains = strain_basis(crystal.basis, lattice_rotations(crystal.basis))
     direction = np.einsum("q,qij->ij", rng.normal(size=len(strains)), strains)
     direction /= np.abs(np.linalg.eigvalsh(direction)).max()
-    return UnitCell.from_basis(crystal.basis @ (np.eye(3) + rng.uniform(0.001, 0.003) * direction))
+    return UnitCell.from_basis(crystal.basis @ (np.eye(3) + rng.uniform(*sizes) * direction))

@@ -5,28 +5,45 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 from pxrdgen.errors import DatasetError, OptionError, OutputError
 from pxrdgen_benchmarks.row import Row
 
 
+class Line(Protocol):
+    """What a results file holds: :class:`Row` or :class:`~pxrdgen_benchmarks.record.Record`."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names the line within a run."""
+
+    def to_json(self) -> str:
+        """One line of text."""
+
+
+AnyLine = TypeVar("AnyLine", bound=Line)
+
+
 @dataclass(frozen=True, kw_only=True)
-class ResultsFile:
+class ResultsFile(Generic[AnyLine]):
     """Rows of one run on disk.
 
     Args:
         path: of the file; its folder must exist.
         run: what must agree for rows to belong together (subset, resolved spec); plain JSON.
+        parse: makes a row of what a line holds.
     """
 
     path: Path
     run: Mapping[str, object] = field(default_factory=dict)
+    parse: Callable[[Mapping[str, object]], AnyLine] = Row.from_mapping  # type: ignore[assignment]
 
-    def open(self) -> list[Row]:
+    def open(self) -> list[AnyLine]:
         """Begin the file, or continue it: a line cut short by a kill is dropped. Returns the finished rows.
 
         Raises:
@@ -48,7 +65,7 @@ class ResultsFile:
             raise OutputError(
                 f"got the results file {self.path}, which cannot be written ({error.strerror})"
             ) from error
-        head, rows = read_results(self.path)
+        head, rows = read_lines(self.path, self.parse)
         if head.get("run") != json.loads(json.dumps(self.run)):
             raise OptionError(
                 f"got {self.path}, which holds another run: {json.dumps(head.get('run'))}; "
@@ -58,7 +75,7 @@ class ResultsFile:
             self._append({"note": "continued with other code", "code": code_digest()})
         return rows
 
-    def append(self, rows: Iterable[Row]) -> None:
+    def append(self, rows: Iterable[AnyLine]) -> None:
         """Add finished rows, each in one write that reaches the disk."""
         for row in rows:
             self._write(row.to_json())
@@ -81,14 +98,23 @@ def read_results(path: Path) -> tuple[dict[str, object], list[Row]]:
     Raises:
         DatasetError: it cannot be read or is not a results file.
     """
+    return read_lines(path, Row.from_mapping)
+
+
+def read_lines(path: Path, parse: Callable[[Mapping[str, object]], AnyLine]) -> tuple[dict[str, object], list[AnyLine]]:
+    """The same for lines of any kind.
+
+    Raises:
+        DatasetError: it cannot be read or is not a results file.
+    """
     try:
         text = path.read_text(encoding="utf-8")
-        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        lines: list[Any] = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
     except (OSError, ValueError) as error:
         raise DatasetError(f"got {path}, which cannot be read as results ({error})") from error
     if not lines or not all(isinstance(line, dict) for line in lines) or "run" not in lines[0]:
         raise DatasetError(f"got {path}, which is not a results file; its first line names the run")
-    return lines[0], [Row.from_mapping(line) for line in lines[1:] if "note" not in line]
+    return lines[0], [parse(line) for line in lines[1:] if "note" not in line]
 
 
 def code_digest() -> str:

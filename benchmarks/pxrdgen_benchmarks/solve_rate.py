@@ -14,6 +14,7 @@ from pxrdgen.specs import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile, read_results
+from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.runner import run_cases
 from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset
 from pxrdgen_benchmarks.tables import Table, match_table, space_group_table, verdict_table
@@ -55,7 +56,7 @@ def run(
     found = load_subset(subset)
     every = load_entries(found, crystals)
     entries = interleaved(every, stride=stride, limit=limit)
-    results = ResultsFile(path=out, run={"subset": subset, "spec": pipeline.model_dump(mode="json")})
+    results: ResultsFile[Row] = ResultsFile(path=out, run={"subset": subset, "spec": pipeline.model_dump(mode="json")})
     console = Console(stderr=True)
     with shown_progress(console) as watch:
         rows = run_cases(simulated_cases(entries, chosen, every), pipeline, results, workers=workers, watch=watch)

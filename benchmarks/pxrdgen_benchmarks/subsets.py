@@ -12,6 +12,9 @@ from pathlib import Path
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError, nearest
 
+#: names a JSON file of further subsets, in the format of the committed one.
+SUBSETS_VARIABLE = "PXRDGEN_SUBSETS"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subset:
@@ -63,13 +66,18 @@ class Entry:
 
 
 def load_subset(name: str) -> Subset:
-    """A committed subset.
+    """A committed subset, or one of the file that the variable ``PXRDGEN_SUBSETS`` names.
 
     Raises:
         OptionError: no subset of that name.
+        DatasetError: the file cannot be read.
     """
-    text = (files("pxrdgen_benchmarks") / "data" / "subsets.json").read_text(encoding="utf-8")
-    known = json.loads(text)
+    known = json.loads((files("pxrdgen_benchmarks") / "data" / "subsets.json").read_text(encoding="utf-8"))
+    if own := os.environ.get(SUBSETS_VARIABLE):
+        try:
+            known |= json.loads(Path(own).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"got {SUBSETS_VARIABLE}={own}, which is not a file of subsets ({error})") from error
     if name not in known:
         raise OptionError(f"got the subset {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
     found = known[name]

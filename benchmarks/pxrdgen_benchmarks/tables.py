@@ -66,14 +66,14 @@ def match_table(rows: Sequence[Row], weights: Mapping[str, float]) -> Table:
             if column in (*CONTROLS, Column.RANDOM) and "any" in name:
                 continue
             counts = counted(chosen, hit)
-            by_bucket = (_percent(wilson(counts.get(label, Count(hits=0, n=0)))) for label in weights)
+            by_bucket = (percent(wilson(counts.get(label, Count(hits=0, n=0)))) for label in weights)
             rms = [row.rms for row in chosen if row.rms is not None] if name == "published" else []
             lines.append(
                 (
                     column,
                     name,
                     *by_bucket,
-                    _percent(stratified(counts, weights)),
+                    percent(stratified(counts, weights)),
                     f"{mean(rms):.3f}" if rms else "",
                     str(sum(bool(row.error) for row in chosen)),
                     f"{median(row.seconds for row in chosen):.1f}",
@@ -115,7 +115,7 @@ def verdict_table(rows: Sequence[Row]) -> Table:
                 [row for row in chosen if row.strict and row.verdict == _SOLVED], [row for row in chosen if row.strict]
             ),
         )
-        lines.append((column + (" (control)" if column in CONTROLS else ""), *(_percent(rate) for rate in rates)))
+        lines.append((column + (" (control)" if column in CONTROLS else ""), *(percent(rate) for rate in rates)))
     return Table(
         title="Verdicts, % [95 % interval] (n), cases unweighted; right: strict matcher, first candidate",
         header=(
@@ -139,7 +139,7 @@ def space_group_table(rows: Sequence[Row]) -> Table:
         right = [row for row in rows if row.column == column and row.strict and row.space_group_true and row.candidates]
         if column != Column.RANDOM:
             same = [row for row in right if row.space_group_found == row.space_group_true]
-            lines.append((column, _percent(_share(same, right))))
+            lines.append((column, percent(_share(same, right))))
     return Table(
         title="Space group, % of the right answers [95 % interval] (n)",
         header=("column", "true space group"),
@@ -168,7 +168,7 @@ def _share(part: Sequence[Row], whole: Sequence[Row]) -> Rate:
     return wilson(Count(hits=len(part), n=len(whole)))
 
 
-def _percent(rate: Rate) -> str:
+def percent(rate: Rate) -> str:
     """``"46.7 [37, 56] (120)"``."""
     if math.isnan(rate.share):
         return f"– ({rate.n})"

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from pxrdgen.errors import DatasetError
 from pxrdgen_benchmarks.cards import Card, Hits, card_of, read_cards, results_table, with_results
+from pxrdgen_benchmarks.outcome import write_outcome
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.row import Row
+from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.suite_cards import write_suite_card
+from pxrdgen_benchmarks.task import SuiteResult, VariantResult, load_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -19,7 +26,7 @@ def test_readme_table_is_generated_from_the_cards() -> None:
 
 def test_every_card_is_valid_and_names_its_run() -> None:
     for card in read_cards():
-        assert card.columns
+        assert card.columns or card.numbers
         assert card.run
         assert len(card.results_sha256) == 64
 
@@ -48,3 +55,43 @@ def test_card_counts_failures_as_misses() -> None:
 def test_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="without"):
         with_results("nothing", [])
+
+
+def test_a_suite_leaves_a_card_with_hashes_and_intervals(tmp_path: Path) -> None:
+    records = [
+        Record(variant="ours", id=str(place), column="clean", bucket="1-4", num_atoms=2, values={"strict": place < 3})
+        for place in range(4)
+    ]
+    records.append(Record(variant="ours", id="4", column="clean", bucket="1-4", num_atoms=2, error="ValueError: no"))
+    suite = Suite(name="tiny", title="Tiny", task="solve")
+    ours = VariantResult(
+        label="ours", spec={"seed": 0}, error="", records=tuple(records), versions={"refiner r": "p 1"}
+    )
+    gone = VariantResult(label="gone", spec={}, error="UnknownComponentError: no", records=(), versions={})
+    result = SuiteResult(
+        suite=suite,
+        variants=(ours, gone),
+        columns=("clean",),
+        weights={},
+        spec_sha256="a" * 64,
+        data_sha256="b" * 64,
+    )
+    file = ResultsFile(path=tmp_path / "records" / "ours.jsonl", run={"variant": "ours"}, parse=Record.from_mapping)
+    file.path.parent.mkdir()
+    file.open()
+    file.append(records)
+    write_outcome(result, load_task("solve"), tmp_path)
+    write_suite_card(tmp_path, tmp_path / "cards" / "tiny.yml", caveats=["five crystals"])
+    (card,) = read_cards(tmp_path / "cards")
+    (strict,) = [number for number in card.numbers if number.name == "strict, %"]
+    assert (strict.value, strict.n) == (pytest.approx(60.0), 5)
+    assert strict.low < 60.0 < strict.high
+    assert (card.spec_sha256, card.data_sha256) == ("a" * 64, "b" * 64)
+    assert card.run["versions"] == {"ours": {"refiner r": "p 1"}}
+    assert card.caveats == ["five crystals", "not run: gone (UnknownComponentError: no)"]
+    assert "| Tiny | ours | clean | strict, % | 60 [" in results_table([card])
+
+
+def test_a_folder_without_a_finished_run_has_no_card(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no finished run"):
+        write_suite_card(tmp_path, tmp_path / "card.yml")

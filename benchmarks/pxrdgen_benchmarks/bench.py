@@ -1,0 +1,205 @@
+"""``pxrdgen bench``: suites of measurements, ablations from a file, comparisons with intervals and tests."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from pxrdgen.tracking import Tracker
+    from pxrdgen_benchmarks.suite import Suite
+
+app = typer.Typer(no_args_is_help=True, help="Measure and compare: suites, ablations, tables.")
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder of the results; default: runs/bench/NAME-SIZE.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes of one thread; 0: this one.")]
+DaskOption = Annotated[
+    str, typer.Option("--dask", help="Address of a dask scheduler, or 'local' for a cluster of --workers here.")
+]
+TrackerOption = Annotated[
+    str | None, typer.Option("--tracker", help="mlflow, jsonl, none or a plugin's; default: mlflow if installed.")
+]
+UriOption = Annotated[
+    str, typer.Option("--tracking-uri", help="MLflow server or store; default: runs/mlflow/mlflow.db, SQLite.")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Crystals in all, instead of the suite's.")]
+CrystalsOption = Annotated[
+    Path | None, typer.Option("--crystals", help="Table or pack of the crystals; default: the data folder's.")
+]
+
+
+@app.command("list")
+def list_suites() -> None:
+    """List the suites and what a file for 'bench run' can measure.
+
+    Examples:
+
+      pxrdgen bench list
+    """
+    from pxrdgen_benchmarks.suite import load_suite, shipped_suites
+    from pxrdgen_benchmarks.task import TASKS, load_task
+
+    typer.echo("suites (pxrdgen bench suite NAME --size small|full)")
+    for name in shipped_suites():
+        suite = load_suite(name)
+        typer.echo(f"  {name:14} {len(suite.all_variants()):3d} specs  {suite.title}")
+    typer.echo("\ntasks (the 'task:' of a file for pxrdgen bench run)")
+    for name in TASKS:
+        typer.echo(f"  {name:14} {load_task(name).summary}")
+
+
+@app.command("suite")
+def run_shipped(
+    name: Annotated[str, typer.Argument(help="One of 'pxrdgen bench list'.")],
+    size: Annotated[str, typer.Option("--size", help="small: minutes; full: the numbers to be quoted.")] = "small",
+    out: OutOption = None,
+    workers: WorkersOption = 2,
+    dask: DaskOption = "",
+    tracker: TrackerOption = None,
+    tracking_uri: UriOption = "",
+    limit: LimitOption = None,
+    crystals: CrystalsOption = None,
+) -> None:
+    """Run a suite; killed or stopped at any moment, the same command continues.
+
+    Examples:
+
+      pxrdgen bench suite robustness
+
+      pxrdgen bench suite solve --size full --workers 8 --out runs/bench/solve
+
+      pxrdgen bench suite generators --dask tcp://head:8786 --tracking-uri http://head:5000
+    """
+    from pxrdgen_benchmarks.suite import load_suite
+
+    suite = _adjusted(load_suite(name).sized(size), limit, crystals)
+    _run(suite, size, out, workers, dask, tracker, tracking_uri)
+
+
+@app.command("run")
+def run_file(
+    file: Annotated[Path, typer.Argument(help="A suite of your own: base spec, grid over it, data (YAML).")],
+    size: Annotated[str, typer.Option("--size", help="Of the sizes the file names; full: as it stands.")] = "full",
+    out: OutOption = None,
+    workers: WorkersOption = 2,
+    dask: DaskOption = "",
+    tracker: TrackerOption = None,
+    tracking_uri: UriOption = "",
+    limit: LimitOption = None,
+    crystals: CrystalsOption = None,
+) -> None:
+    """Run an ablation: every combination of a grid over any plugin or option of a base spec.
+
+    A file holds, for example:
+
+      task: solve
+      base: {generators: [{plugin: direct_space}], budget_s: 5}
+      grid:
+        generators.0.plugin: [direct_space, flow]
+        refiner.plugin: [least_squares]
+      data: {subset: val-120, columns: [perturbed], limit: 40}
+
+    Examples:
+
+      pxrdgen bench run ablation.yml
+
+      pxrdgen bench run ablation.yml --limit 8 --out runs/bench/try --tracker none
+    """
+    from pxrdgen_benchmarks.suite import read_suite
+
+    suite = _adjusted(read_suite(file).sized(size), limit, crystals)
+    _run(suite, size, out, workers, dask, tracker, tracking_uri)
+
+
+@app.command("compare")
+def compare_runs(
+    first: Annotated[str, typer.Argument(metavar="A", help="Folder of a run, or FOLDER:VARIANT.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The same; variants of equal name are paired.")],
+    value: Annotated[
+        str | None, typer.Option("--value", help="What is compared; default: what decides in this task.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the resampling.")] = 0,
+) -> None:
+    """Compare two runs case by case: difference with a bootstrap interval, and a paired test.
+
+    Flags (matched or not) are tested with McNemar's exact test, numbers by flipping signs.
+
+    Examples:
+
+      pxrdgen bench compare runs/bench/before runs/bench/after
+
+      pxrdgen bench compare runs/bench/x:direct_space runs/bench/x:flow --value any_strict
+    """
+    from pxrdgen_benchmarks.comparing import comparison_table
+
+    typer.echo(comparison_table(first, second, value, seed=seed).markdown())
+
+
+@app.command("card")
+def make_card(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run that is done.")],
+    out: Annotated[Path, typer.Argument(help="The card to write (YAML).")],
+    caveat: Annotated[list[str], typer.Option("--caveat", help="A sentence to be read with the numbers; repeatable.")],
+    order: Annotated[int, typer.Option("--order", help="Place among the cards.")] = 50,
+) -> None:
+    """Write the card of a run: hashes, versions, hardware, numbers, n, caveats.
+
+    Examples:
+
+      pxrdgen bench card runs/bench/ranking-small benchmarks/results/ranking.yml --caveat "8 crystals"
+    """
+    from pxrdgen_benchmarks.suite_cards import write_suite_card
+
+    write_suite_card(folder, out, caveats=caveat, order=order)
+    typer.echo(f"wrote {out}")
+
+
+def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:
+    data = {**suite.data}
+    if limit is not None:
+        data["limit"] = limit
+    if crystals is not None:
+        data["crystals"] = str(crystals)
+    return suite.model_copy(update={"data": data})
+
+
+def _run(
+    suite: Suite, size: str, out: Path | None, workers: int, dask: str, tracker: str | None, tracking_uri: str
+) -> None:
+    from rich.console import Console
+
+    from pxrdgen_benchmarks.outcome import write_outcome
+    from pxrdgen_benchmarks.parallel import Workers
+    from pxrdgen_benchmarks.suite_progress import suite_progress
+    from pxrdgen_benchmarks.suite_run import run_suite
+    from pxrdgen_benchmarks.task import load_task
+    from pxrdgen_benchmarks.tracked_suite import tracked_suite
+
+    task = load_task(suite.task)
+    folder = out or Path("runs") / "bench" / f"{suite.name}-{size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    with (
+        tracked_suite(_tracker(tracker, tracking_uri), suite, task, folder, size) as told,
+        suite_progress(console, task.headline) as watch,
+    ):
+        result = run_suite(
+            suite, folder, workers=Workers(count=workers, dask=dask), watch=watch, on_variant=told.log_variant
+        )
+        outcome = write_outcome(result, task, folder)
+        told.log_outcome(result, outcome)
+    typer.echo(outcome.report.read_text("utf-8"))
+    typer.echo(f"{folder}: report.md, tables, figures, records.parquet", err=True)
+
+
+def _tracker(name: str | None, uri: str) -> Tracker:
+    from pxrdgen.tracking import build_tracker
+
+    if name is None:
+        name = "mlflow" if uri or importlib.util.find_spec("mlflow") else "jsonl"
+    return build_tracker(name, uri)

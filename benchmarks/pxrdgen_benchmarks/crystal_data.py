@@ -1,0 +1,35 @@
+"""Which crystals a suite is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pxrdgen_benchmarks.subsets import Entry, interleaved, load_entries, load_subset
+
+
+class CrystalData(BaseModel):
+    """Options of the data of most tasks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subset: str = Field(default="val-120", description="a committed list of crystals")
+    limit: int | None = Field(default=None, ge=1, description="crystals in all, size buckets in turn")
+    stride: int = Field(default=1, ge=1, description="every which crystal of each size bucket")
+    crystals: Path | None = Field(
+        default=None, description="table or pack that holds them; default: the shared data folder's"
+    )
+
+    def every(self) -> list[Entry]:
+        """The whole subset."""
+        return load_entries(load_subset(self.subset), self.crystals)
+
+    def chosen(self, every: Sequence[Entry]) -> list[Entry]:
+        """The crystals to measure, size buckets in turn."""
+        return interleaved(list(every), stride=self.stride, limit=self.limit)
+
+    def weights(self) -> Mapping[str, float]:
+        """Of the size buckets in the whole split."""
+        return load_subset(self.subset).weights

@@ -1,0 +1,88 @@
+"""One case under one spec, done where the work is done: a job goes out, a record comes back, whatever happens."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.runner import DIED
+from pxrdgen_benchmarks.task import Subject, Task, load_task
+from pxrdgen_benchmarks.time_limit import time_limit
+
+_LONGEST_ERROR = 500
+
+
+class FailedCaseError(Exception):
+    """A case that failed in a way a task has described already; the text becomes the record's error as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a worker is sent.
+
+    Args:
+        task: its name.
+        variant: label of the spec.
+        spec: resolved, as JSON text.
+        case: what is measured.
+    """
+
+    task: str
+    variant: str
+    spec: str
+    case: Subject
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Of the record it leads to."""
+        return (self.variant, self.case.id, self.case.column)
+
+    def record(self, **values: Any) -> Record:
+        """A record of this job."""
+        case = self.case
+        return Record(
+            variant=self.variant,
+            id=case.id,
+            column=case.column,
+            bucket=case.bucket,
+            num_atoms=case.num_atoms,
+            **values,
+        )
+
+
+def do_job(job: Job) -> Record:
+    """The record of a job; every failure is one too.
+
+    Raises:
+        KeyboardInterrupt: the user wants to stop, which says nothing about the case.
+    """
+    task, spec = _task_and_spec(job.task, job.spec)
+    started = time.perf_counter()
+    try:
+        with time_limit(task.patience(spec)):
+            values = task.measure(job.case, spec)
+    except FailedCaseError as error:
+        return job.record(seconds=_since(started), error=str(error)[:_LONGEST_ERROR])
+    except Exception as error:  # every failure is a record that counts as a miss
+        return job.record(seconds=_since(started), error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+    return job.record(seconds=_since(started), values=dict(values))
+
+
+def lost_job(job: Job) -> Record:
+    """The record of a job whose worker died twice."""
+    return job.record(error=DIED)
+
+
+@lru_cache(maxsize=1)
+def _task_and_spec(task: str, spec: str) -> tuple[Task, BaseModel]:
+    loaded = load_task(task)
+    return loaded, loaded.spec_model.model_validate_json(spec)
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)

@@ -1,0 +1,150 @@
+"""A suite's result on disk: a report, tables as markdown and CSV, figures, every record as parquet."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pxrdgen_benchmarks.record import Record, flat
+from pxrdgen_benchmarks.suite_tables import failure_table, published_table, timing_table
+from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.task import SuiteResult, Task
+
+#: the file that says what was run, for cards.
+ABOUT = "about.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The files of a suite, as written.
+
+    Args:
+        report: markdown, with all tables.
+        tables, figures: by name.
+        records: parquet, a row a case and variant; ``None`` where nothing was measured.
+        suite: YAML, as run.
+    """
+
+    report: Path
+    tables: tuple[Path, ...]
+    figures: tuple[Path, ...]
+    records: Path | None
+    suite: Path
+
+
+def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
+    """Write all files of a result; tables and figures of an earlier outcome are replaced."""
+    tables = all_tables(result, task)
+    for name in ("tables", "figures"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for old in (folder / name).iterdir():
+            old.unlink()
+    written = []
+    for name, table in tables.items():
+        for suffix, text in ((".md", table.markdown() + "\n"), (".csv", table.csv())):
+            written.append(folder / "tables" / f"{name}{suffix}")
+            written[-1].write_text(text, encoding="utf-8")
+    figures = []
+    for name, draw in task.figures(result).items() if result.measured else ():
+        figures.append(folder / "figures" / f"{name}.png")
+        draw(figures[-1])
+    records = [record for variant in result.variants for record in variant.records]
+    suite = folder / "suite.yml"
+    suite.write_text(yaml.safe_dump(result.suite.model_dump(mode="json"), sort_keys=False), "utf-8")
+    (folder / ABOUT).write_text(json.dumps(about_run(result), indent=1), "utf-8")
+    report = folder / "report.md"
+    report.write_text(report_text(result, tables, [path.name for path in figures]), "utf-8")
+    return Outcome(
+        report=report,
+        tables=tuple(written),
+        figures=tuple(figures),
+        records=write_parquet(records, folder / "records.parquet") if records else None,
+        suite=suite,
+    )
+
+
+def about_run(result: SuiteResult) -> dict[str, Any]:
+    """What a card needs beyond the records; plain JSON."""
+    suite = result.suite
+    return {
+        "suite": suite.name,
+        "title": suite.title or suite.name,
+        "task": suite.task,
+        "data": suite.data,
+        "specs": {variant.label: variant.spec for variant in result.variants if not variant.error},
+        "components": {variant.label: dict(variant.versions) for variant in result.variants if not variant.error},
+        "failures": {variant.label: variant.error for variant in result.variants if variant.error},
+        "weights": dict(result.weights),
+        "spec_sha256": result.spec_sha256,
+        "data_sha256": result.data_sha256,
+        "hardware": hardware(),
+        "versions": versions(),
+    }
+
+
+def all_tables(result: SuiteResult, task: Task) -> dict[str, Table]:
+    """The task's own, then published rows, failures and seconds, where there are any."""
+    tables = dict(task.tables(result)) if result.measured else {}
+    if result.suite.published:
+        tables["published"] = published_table(result.suite.published)
+    tables["failures"] = failure_table(result)
+    tables["seconds"] = timing_table(result)
+    return {name: table for name, table in tables.items() if table.rows}
+
+
+def report_text(result: SuiteResult, tables: Mapping[str, Table], figures: Sequence[str]) -> str:
+    """Everything on one page."""
+    suite = result.suite
+    parts = [f"# {suite.title or suite.name}", *(f"- {note}" for note in suite.notes)]
+    parts += [table.markdown() for table in tables.values()]
+    parts += [f"![{name}](figures/{name})" for name in figures]
+    about = {"task": suite.task, "specs sha256": result.spec_sha256, "data sha256": result.data_sha256}
+    about |= {"hardware": hardware(), **versions()}
+    parts.append("\n".join(f"- {name}: {value}" for name, value in about.items()))
+    return "\n\n".join(parts) + "\n"
+
+
+def versions() -> dict[str, str]:
+    """Of what numbers depend on."""
+    from importlib import metadata
+
+    found = {"python": platform.python_version()}
+    for name in ("pxrdgen", "torch", "numpy", "pymatgen"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> str:
+    """One line."""
+    import os
+
+    return f"{platform.machine()}, {os.cpu_count()} cores, one thread a case"
+
+
+def write_parquet(records: Sequence[Record], path: Path) -> Path:
+    """One row a record; values become columns."""
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [flat(record) for record in records]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: _column([row.get(name) for row in rows]) for name in names}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Of one type: text where types are mixed, floats where whole and broken numbers are."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float} and len(kinds) == 2:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else str(value) for value in values] if len(kinds) > 1 else values

@@ -1,0 +1,121 @@
+"""A question brought to the point where generators are asked: prepared, its cell refined, its intensities gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pxrdgen.errors import BrokenPluginError
+from pxrdgen.interfaces import Generator
+from pxrdgen_benchmarks.cases import Question
+
+if TYPE_CHECKING:
+    import torch
+
+    from pxrdgen.crystal import Crystal
+    from pxrdgen.preparation import PreparedPattern
+    from pxrdgen.solver.decompose import Decomposition
+    from pxrdgen.solver.intensities import IntensityTarget
+    from pxrdgen.solver.problem import StructureProblem
+    from pxrdgen.solver.values import CandidateBatch, Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posed:
+    """What the steps of the solve loop work with."""
+
+    prepared: PreparedPattern
+    problem: StructureProblem
+    decomposition: Decomposition
+    target: IntensityTarget
+
+    def measurement(self) -> Measurement:
+        """What a refiner fits."""
+        from pxrdgen.solver.values import Measurement
+
+        pattern = self.prepared.pattern
+        return Measurement(
+            two_theta=pattern.two_theta,
+            intensity=pattern.intensity,
+            sigma=pattern.uncertainty,
+            background=self.decomposition.background,
+            instrument=self.decomposition.instrument,
+        )
+
+    def crystals(self, batch: CandidateBatch) -> list[Crystal]:
+        """The candidates as crystals of the problem."""
+        from pxrdgen.crystal import Crystal
+
+        basis = self.target.basis.double().numpy()
+        species = self.target.species.numpy()
+        return [
+            Crystal(species=species, frac_coords=coords.double().numpy(), basis=np.asarray(basis))
+            for coords in batch.frac_coords
+        ]
+
+
+def pose(question: Question) -> Posed:
+    """The steps of :mod:`pxrdgen.solver.pipeline` before the search."""
+    from pxrdgen.preparation import prepare
+    from pxrdgen.solver.decompose import decompose
+    from pxrdgen.solver.intensities import intensity_target
+    from pxrdgen.solver.problem import build_problem
+    from pxrdgen.space_groups.rank import rank_space_groups
+
+    prepared = prepare(question.pattern)
+    problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
+    pattern = prepared.pattern
+    fitted = decompose(
+        pattern.two_theta,
+        pattern.intensity,
+        pattern.uncertainty,
+        prepared.background,
+        prepared.instrument,
+        problem.basis,
+        background_su=prepared.background_su,
+    )
+    problem = problem.with_basis(fitted.basis)
+    groups = rank_space_groups(prepared, problem, fitted)
+    problem = replace(problem, groups=groups.candidates)
+    return Posed(
+        prepared=prepared,
+        problem=problem,
+        decomposition=fitted,
+        target=intensity_target(fitted, problem.species),
+    )
+
+
+def proposed(posed: Posed, name: str, generator: Generator, count: int, rng: torch.Generator) -> CandidateBatch:
+    """What a generator proposes, looked over: a stranger's may answer anything.
+
+    Raises:
+        BrokenPluginError: nothing, not the shape asked for, or not finite; the message names the generator.
+    """
+    batch = generator.begin(posed.problem, posed.target).generate(posed.problem, posed.target, count, rng)
+    check_batch(batch, name, posed.problem.num_atoms)
+    if not len(batch):
+        raise BrokenPluginError(f"generator {name!r} proposed nothing; expected up to {count} candidates")
+    return batch
+
+
+def check_batch(batch: CandidateBatch, name: str, atoms: int) -> None:
+    """Refuse candidates that are none.
+
+    Raises:
+        BrokenPluginError: not the shape asked for, or not finite; the message names the generator.
+    """
+    import torch
+
+    coords = getattr(batch, "frac_coords", None)
+    if not isinstance(coords, torch.Tensor):
+        raise BrokenPluginError(f"generator {name!r} returned a {type(batch).__name__}; expected a CandidateBatch")
+    if coords.ndim != 3 or coords.shape[1:] != (atoms, 3):
+        raise BrokenPluginError(
+            f"generator {name!r} returned frac_coords of shape {list(coords.shape)}; expected [M, {atoms}, 3]"
+        )
+    if not bool(torch.isfinite(coords).all()):
+        raise BrokenPluginError(f"generator {name!r} returned coordinates that are not finite")
+    if len(batch.origin) != len(coords):
+        raise BrokenPluginError(f"generator {name!r} returned {len(batch.origin)} origins for {len(coords)} candidates")

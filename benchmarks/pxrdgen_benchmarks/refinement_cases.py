@@ -1,0 +1,330 @@
+"""Refinement problems with known answers: simulated, measured, and candidates as a generator leaves them.
+
+Everything random follows from the crystal's place in its subset. A refiner sees measurement and start only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pxrdgen.crystal import Crystal
+from pxrdgen.instrument import GSAS2_DEFAULT
+from pxrdgen.solver.values import Measurement, RefinementStart
+from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
+from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry
+from pxrdgen_benchmarks.measured import example_case
+from pxrdgen_benchmarks.subsets import Entry
+
+FloatArray = NDArray[np.float64]
+
+#: what is wrong with the start: relative strain of the cell, distance of the atoms (A).
+CELL_OFF, ATOMS_OFF = 0.005, 0.1
+#: counts at the highest point, and of the background at the ends of the pattern.
+COUNTS, BACKGROUND = 1e4, (200.0, 100.0)
+#: 2theta of simulated patterns, degrees: first, last, step.
+GRID = (10.0, 80.0, 0.02)
+#: random displacements (A, each coordinate's standard deviation) of the candidates of figure 6.
+LEVELS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
+#: candidates of a generator for each crystal of figure 6.
+GENERATED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinementCase(ABC):
+    """A start, a measurement and the truth.
+
+    Args:
+        id: of the crystal.
+        part: ``simulated``, ``measured`` or ``candidates``.
+        group: row of the table it counts in.
+        index: seeds what is random.
+        truth: the crystal, primitive cell.
+    """
+
+    id: str
+    part: str
+    group: str
+    index: int
+    truth: Crystal = field(repr=False)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Names the case within a run."""
+        return (self.id, self.part, self.group)
+
+    @abstractmethod
+    def task(self) -> tuple[Measurement, RefinementStart]:
+        """What the refiner is given; simulated or read on call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedRefinement(RefinementCase):
+    """Noise of 10^4 counts, cell off by 0.5 %, atoms off by 0.1 A, all within the symmetry; the instrument is known."""
+
+    symmetry: SymmetrisedCrystal = field(repr=False)
+
+    def task(self) -> tuple[Measurement, RefinementStart]:
+        """Simulated with the engine that the reference model was checked with."""
+        rng = np.random.default_rng([self.index, 61])
+        measurement = simulated_measurement(self.symmetry.crystal, rng)
+        start = strained(displaced(self.symmetry, ATOMS_OFF, rng), CELL_OFF, rng)
+        return measurement, RefinementStart(crystal=start.crystal, symmetry=start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRefinement(RefinementCase):
+    """A measured example, the reference's coordinates moved by 0.1 A within the symmetry.
+
+    Args:
+        pattern: its file.
+        radiation: a tube or a wavelength in A.
+        span: 2theta used, degrees.
+        sh_l: axial divergence (S + H) / L to begin with.
+    """
+
+    pattern: Path
+    radiation: str
+    span: tuple[float, float]
+    sh_l: float
+
+    def task(self) -> tuple[Measurement, RefinementStart]:
+        """The task that ``pxrdgen refine`` would hand over, with displaced atoms."""
+        from pxrdgen.instrument import radiation_from
+        from pxrdgen.io.patterns import read_pattern
+        from pxrdgen.preparation import prepare
+        from pxrdgen.refinement.frame import frame_of
+        from pxrdgen.refinement.run import task_for
+        from pxrdgen.registry import default_registry
+
+        radiation, _ = radiation_from(self.radiation)
+        pattern = read_pattern(self.pattern, registry=default_registry(), radiation=radiation)
+        found = task_for(prepare(pattern, ranges=[self.span]), frame_of(pattern, self.truth))
+        start = found.start
+        if start.symmetry is not None:
+            moved = displaced(start.symmetry, ATOMS_OFF, np.random.default_rng([self.index, 62]))
+            start = replace(start, crystal=moved.crystal, symmetry=moved)
+        instrument = replace(found.measurement.instrument, sh_l=self.sh_l)
+        return replace(found.measurement, instrument=instrument), start
+
+
+@dataclass(frozen=True, kw_only=True)
+class CandidateRefinement(RefinementCase):
+    """An arrangement without symmetry in the true cell, to be fitted to a simulated pattern without noise.
+
+    Args:
+        level: standard deviation (A) of the displacements; ``None`` for a proposal of the generator.
+        number: of the proposal.
+    """
+
+    level: float | None = None
+    number: int = 0
+
+    def task(self) -> tuple[Measurement, RefinementStart]:
+        """The candidate in P1, the cell known."""
+        measurement = simulated_measurement(self.truth, None)
+        if self.level is None:
+            coords = proposals(self.truth, measurement, self.number + 1, seed=self.index)[self.number]
+        else:
+            rng = np.random.default_rng([self.index, 64, round(1000 * self.level)])
+            shift = rng.normal(scale=self.level, size=(len(self.truth), 3))
+            coords = self.truth.frac_coords + shift @ np.linalg.inv(self.truth.basis)
+        crystal = replace(self.truth, frac_coords=coords, u_iso=None)
+        return measurement, RefinementStart(crystal=crystal, cell_fitted=True)
+
+
+def simulated_refinements(
+    entries: Sequence[Entry], *, centrosymmetric: int = 20, others: int = 10
+) -> list[SimulatedRefinement]:
+    """The first crystals of each kind that have a free coordinate and no hydrogen, which X-rays cannot place."""
+    wanted = {"centrosymmetric": centrosymmetric, "other": others}
+    cases: list[SimulatedRefinement] = []
+    for entry in entries:
+        if (entry.crystal.species == 1).any() or not any(wanted.values()):
+            continue
+        symmetry = find_symmetry(entry.crystal, 0.01)
+        group = "centrosymmetric" if is_centrosymmetric(symmetry) else "other"
+        free = free_coordinates(symmetry).shape[1] - free_origin(symmetry).shape[1]
+        if free and wanted[group]:
+            wanted[group] -= 1
+            cases.append(
+                SimulatedRefinement(
+                    id=entry.crystal.name,
+                    part="simulated",
+                    group=group,
+                    index=entry.index,
+                    truth=symmetry.crystal,
+                    symmetry=symmetry,
+                )
+            )
+    return cases
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredModel:
+    """What every refiner is told of a measured example.
+
+    Args:
+        name: of the example.
+        span: 2theta used, degrees.
+        texture_axis: Miller indices in the primitive cell; ``None`` for no texture.
+        sh_l: axial divergence (S + H) / L to begin with; refiners may refine it.
+    """
+
+    name: str
+    span: tuple[float, float]
+    texture_axis: tuple[int, int, int] | None
+    sh_l: float
+
+
+MEASURED = (
+    MeasuredModel(name="brucite", span=(15.0, 130.0), texture_axis=(0, 0, 1), sh_l=0.06),
+    MeasuredModel(name="pbso4", span=(16.0, 130.0), texture_axis=None, sh_l=0.05),
+    MeasuredModel(name="fluorapatite", span=(15.0, 130.0), texture_axis=None, sh_l=0.04),
+)
+
+
+def measured_refinements(folder: Path) -> list[MeasuredRefinement]:
+    """The examples of ``folder``."""
+    cases = []
+    for index, model in enumerate(MEASURED):
+        found = example_case(folder, model.name)
+        cases.append(
+            MeasuredRefinement(
+                id=model.name,
+                part="measured",
+                group=model.name,
+                index=index,
+                truth=found.truth,
+                pattern=found.pattern,
+                radiation=found.radiation,
+                span=model.span,
+                sh_l=model.sh_l,
+            )
+        )
+    return cases
+
+
+def candidate_refinements(
+    entries: Sequence[Entry], *, crystals: int = 20, atoms: int = 12
+) -> list[CandidateRefinement]:
+    """Displaced truths and ``direct_space`` proposals, first crystals of 2 to ``atoms`` atoms without hydrogen."""
+    chosen = [e for e in entries if 2 <= len(e.crystal) <= atoms and not (e.crystal.species == 1).any()][:crystals]
+    cases = []
+    for entry in chosen:
+        for level in LEVELS:
+            cases.append(_candidate(entry, f"displaced {level:g}", level=level))
+        for number in range(GENERATED):
+            cases.append(_candidate(entry, f"direct_space {number}", number=number))
+    return cases
+
+
+def _candidate(entry: Entry, group: str, level: float | None = None, number: int = 0) -> CandidateRefinement:
+    return CandidateRefinement(
+        id=entry.crystal.name,
+        part="candidates",
+        group=group,
+        index=entry.index,
+        truth=entry.crystal,
+        level=level,
+        number=number,
+    )
+
+
+def is_centrosymmetric(symmetry: SymmetrisedCrystal) -> bool:
+    """Whether the point group holds the inversion."""
+    return bool((symmetry.rotations == -np.eye(3, dtype=np.int64)).all(axis=(1, 2)).any())
+
+
+def simulated_measurement(crystal: Crystal, rng: np.random.Generator | None) -> Measurement:
+    """Counts of a crystal, Uiso 0.01 A^2, on the MP-20 protocol's instrument; the background given is a level.
+
+    Poisson noise with ``rng``; without, the expected counts with the uncertainties that noise would give them.
+    """
+    import torch
+
+    from pxrdgen.crystal_batch import CrystalBatch
+    from pxrdgen.diffraction import simulate_profile
+
+    grid = np.arange(GRID[0], GRID[1] + 1e-9, GRID[2])
+    batch = CrystalBatch.from_crystals([replace(crystal, u_iso=None)], dtype=torch.float64)
+    with torch.no_grad():
+        profile = simulate_profile(
+            batch, GSAS2_DEFAULT, torch.from_numpy(grid), reflection_range=(GRID[0] - 2.0, GRID[1] + 2.0)
+        )[0].numpy()
+    expected = COUNTS * profile / profile.max() + np.linspace(*BACKGROUND, grid.size)
+    counts = expected if rng is None else rng.poisson(expected).astype(np.float64)
+    return Measurement(
+        two_theta=grid,
+        intensity=counts,
+        sigma=np.sqrt(np.maximum(counts, 1.0)),
+        background=np.full(grid.size, float(np.percentile(counts, 5))),
+        instrument=GSAS2_DEFAULT,
+    )
+
+
+def displaced(symmetry: SymmetrisedCrystal, distance: float, rng: np.random.Generator) -> SymmetrisedCrystal:
+    """Atoms moved as the group allows, the root mean square over those that can move being ``distance`` (A).
+
+    No common shift of all atoms along a floating origin is made.
+    """
+    crystal = symmetry.crystal
+    columns = free_coordinates(symmetry)
+    field_ = rng.normal(size=(len(crystal), 3)) @ np.linalg.inv(crystal.basis)
+    moved = (columns @ (columns.T @ field_.ravel())).reshape(-1, 3)
+    origin = free_origin(symmetry)
+    moved = moved - (moved.mean(axis=0) @ origin) @ origin.T
+    lengths = np.linalg.norm(moved @ crystal.basis, axis=1)
+    able = lengths > 1e-9
+    if not able.any():
+        return symmetry
+    moved *= distance / np.sqrt(np.mean(lengths[able] ** 2))
+    return replace(symmetry, crystal=replace(crystal, frac_coords=crystal.frac_coords + moved))
+
+
+def strained(symmetry: SymmetrisedCrystal, size: float, rng: np.random.Generator) -> SymmetrisedCrystal:
+    """The cell deformed as the group allows, the largest principal strain being ``size``."""
+    strain = strain_matrix(free_strains(symmetry) @ rng.normal(size=free_strains(symmetry).shape[1]))
+    strain *= size / np.abs(np.linalg.eigvalsh(strain)).max()
+    basis = symmetry.crystal.basis @ (np.eye(3) + strain)
+    return replace(symmetry, crystal=replace(symmetry.crystal, basis=basis))
+
+
+def proposals(truth: Crystal, measurement: Measurement, count: int, *, seed: int) -> FloatArray:
+    """[count, N, 3] what the generator ``direct_space`` proposes for the crystal's composition, cell and pattern."""
+    import torch
+
+    from pxrdgen.components import ComponentKind
+    from pxrdgen.composition import Composition
+    from pxrdgen.pattern import PowderPattern
+    from pxrdgen.registry import default_registry
+    from pxrdgen.solver.decompose import decompose
+    from pxrdgen.solver.intensities import intensity_target
+    from pxrdgen.solver.problem import build_problem
+
+    pattern = PowderPattern(
+        two_theta=measurement.two_theta, intensity=measurement.intensity, instrument=measurement.instrument
+    )
+    composition, z = Composition.from_species(truth.species).reduced()
+    problem = build_problem(pattern, composition, cell=truth.cell, z=z)
+    found = decompose(
+        measurement.two_theta,
+        measurement.intensity,
+        measurement.sigma,
+        measurement.background,
+        measurement.instrument,
+        problem.basis,
+        refine_cell=False,
+    )
+    generator = default_registry().build(ComponentKind.GENERATOR, "direct_space", {})
+    batch = generator.generate(
+        problem, intensity_target(found, problem.species), max(count, GENERATED), torch.Generator().manual_seed(seed)
+    )
+    coords = batch.frac_coords.double().numpy()[:count]
+    # the problem's cell is the same lattice as the truth's, described by a matrix of whole numbers
+    return np.asarray(coords @ np.linalg.inv(problem.to_user.astype(np.float64)))

@@ -1,0 +1,196 @@
+"""A suite from specs to records: resolved, run in parallel, resumable; a spec that cannot run stops no other."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from pxrdgen.components import ComponentKind, Diagnosis
+from pxrdgen.errors import PxrdgenError, WorkerError
+from pxrdgen.registry import Registry, default_registry
+from pxrdgen.spec_resolution import component_versions, resolve_spec
+from pxrdgen.specs import ComponentSpec, nested_kinds
+from pxrdgen.validation import validated
+from pxrdgen_benchmarks.grid import Variant
+from pxrdgen_benchmarks.jobs import Job, do_job, lost_job
+from pxrdgen_benchmarks.parallel import Workers
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.results_file import ResultsFile
+from pxrdgen_benchmarks.runner import run_items
+from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.task import Subject, SuiteResult, Task, VariantResult, load_task
+
+#: the folder, in a suite's, of one results file a variant.
+RESULTS = "records"
+
+#: told of progress: records so far, how many there will be.
+SuiteWatch = Callable[[Sequence[Record], int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A variant that can run, or why it cannot."""
+
+    label: str
+    spec: dict[str, Any]
+    error: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_suite(
+    suite: Suite,
+    folder: Path,
+    *,
+    workers: Workers | None = None,
+    watch: SuiteWatch | None = None,
+    on_variant: Callable[[VariantResult], None] | None = None,
+) -> SuiteResult:
+    """Measure what the folder's results lack; all of the suite.
+
+    Args:
+        suite: at its size.
+        folder: of the results; made if it is not there. Variants that could not run before are tried again.
+        workers: where the work is done.
+        watch: told of progress.
+        on_variant: called with each variant when it is done.
+
+    Raises:
+        OptionError: the suite says something that cannot be; its folder holds another run.
+        DatasetError: there are no data.
+    """
+    task = load_task(suite.task)
+    data = validated(task.data_model, suite.data, f"{suite.name}: data")
+    ready = [_ready(variant, task, suite.name) for variant in suite.all_variants()]
+    cases = task.cases(data)
+    (folder / RESULTS).mkdir(parents=True, exist_ok=True)
+    run = {"suite": suite.name, "task": suite.task, "data": data.model_dump(mode="json")}
+    found: list[VariantResult] = []
+    total = len(cases) * sum(not variant.error for variant in ready)
+    for variant in ready:
+        before = [record for result in found for record in result.records]
+        records = [] if variant.error else _measured(
+            variant, cases, run, folder, workers or Workers(), _further(watch, before, total)
+        )  # fmt: skip
+        found.append(_variant_result(variant, records))
+        if on_variant is not None:
+            on_variant(found[-1])
+    return SuiteResult(
+        suite=suite,
+        variants=tuple(found),
+        columns=tuple(dict.fromkeys(case.column for case in cases)),
+        weights=task.weights(data),
+        spec_sha256=sha256_of([variant.spec for variant in ready]),
+        data_sha256=data_sha256(cases),
+    )
+
+
+def _measured(
+    variant: _Ready,
+    cases: Sequence[Subject],
+    run: Mapping[str, object],
+    folder: Path,
+    workers: Workers,
+    watch: SuiteWatch | None,
+) -> list[Record]:
+    spec = json.dumps(variant.spec)
+    jobs = [Job(task=str(run["task"]), variant=variant.label, spec=spec, case=case) for case in cases]
+    file = folder / RESULTS / f"{file_name(variant.label)}.jsonl"
+    return run_items(
+        jobs,
+        do_job,
+        ResultsFile(path=file, run={**run, "variant": variant.label, "spec": variant.spec}, parse=Record.from_mapping),
+        key=lambda job: job.key,
+        lost=lost_job,
+        workers=workers,
+        watch=watch,
+    )
+
+
+def _further(watch: SuiteWatch | None, before: Sequence[Record], total: int) -> SuiteWatch | None:
+    """Progress of a variant told as progress of the suite."""
+    return None if watch is None else lambda records, _: watch([*before, *records], total)
+
+
+def file_name(label: str) -> str:
+    """A label as the name of a file: readable, and its own."""
+    digest = hashlib.sha256(label.encode()).hexdigest()[:6]
+    return f"{re.sub(r'[^A-Za-z0-9.=+-]+', '_', label).strip('._')[:60]}-{digest}"
+
+
+def data_sha256(cases: Sequence[Subject]) -> str:
+    """Of ids, columns and, where there are any, the crystals."""
+    digest = hashlib.sha256()
+    for case in cases:
+        digest.update(f"{case.id}\0{case.column}\0".encode())
+        truth: Any = getattr(case, "truth", None)
+        if truth is not None:
+            for values in (truth.species, truth.frac_coords.round(6), truth.basis.round(6)):
+                digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _ready(variant: Variant, task: Task, name: str) -> _Ready:
+    """The spec resolved and its components built once, to see that they can be."""
+    registry, where = default_registry(), f"{name} {variant.label}"
+    try:
+        spec = validated(task.spec_model, variant.spec, where)
+        resolved = resolve_spec(spec, registry)
+        versions = component_versions(spec, registry)
+        _build_all(resolved, registry)
+    except PxrdgenError as error:
+        return _Ready(label=variant.label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
+    except Exception as error:  # a stranger's component may do anything
+        return _Ready(label=variant.label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
+    return _Ready(label=variant.label, spec=resolved.model_dump(mode="json"), versions=versions)
+
+
+def _build_all(spec: BaseModel, registry: Registry) -> None:
+    for name, kind in nested_kinds(type(spec)).items():
+        value = getattr(spec, name)
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, ComponentSpec) and kind not in _LEARNED:
+                _diagnosed(kind, each, registry)
+                registry.build(kind, each.plugin, each.options)
+
+
+def _diagnosed(kind: ComponentKind, wanted: ComponentSpec, registry: Registry) -> None:
+    """Refuse a component, used as it is by default, whose own diagnosis says that its program is not there.
+
+    Raises:
+        WorkerError: with what the diagnosis says.
+    """
+    diagnosis = registry.resolve(kind, wanted.plugin).record.diagnosis
+    usual = registry.options(kind, wanted.plugin).model_dump(mode="json")
+    if diagnosis is None or usual != registry.options(kind, wanted.plugin, wanted.options).model_dump(mode="json"):
+        return
+    module, _, name = diagnosis.partition(":")
+    found: Diagnosis = getattr(importlib.import_module(module), name)()
+    if not found.found:
+        raise WorkerError(f"{kind} {wanted.plugin!r} needs {found.subject}: {found.detail}")
+
+
+#: built by training, inside the measurement.
+_LEARNED = (ComponentKind.ENCODER, ComponentKind.STRUCTURE_ENCODER, ComponentKind.DENOISER)
+
+
+def _variant_result(variant: _Ready, records: Sequence[Record]) -> VariantResult:
+    return VariantResult(
+        label=variant.label,
+        spec=variant.spec,
+        error=variant.error,
+        records=tuple(sorted((r for r in records if r.variant == variant.label), key=lambda record: record.key)),
+        versions=variant.versions,
+    )
+
+
+def sha256_of(value: object) -> str:
+    """Of plain JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

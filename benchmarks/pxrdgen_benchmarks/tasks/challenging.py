@@ -1,0 +1,172 @@
+"""Where X-rays see little: light atoms, neighbouring elements, overlapping peaks, the published examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase
+from pxrdgen_benchmarks.evaluate import evaluate, solve_question
+from pxrdgen_benchmarks.hard_cases import is_paper_compound, merged, nearest_pair, peak_overlap
+from pxrdgen_benchmarks.jobs import FailedCaseError
+from pxrdgen_benchmarks.metrics import STRICT, match_rms
+from pxrdgen_benchmarks.record import Value
+from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table, whole
+from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.task import SuiteResult
+from pxrdgen_benchmarks.tasks.solving import SolveTask, row_values, solving_tables
+
+if TYPE_CHECKING:
+    from pxrdgen.crystal import Crystal
+    from pxrdgen.solver.values import Solution
+    from pxrdgen.specs import PipelineSpec
+
+#: sizes of the buckets.
+_SIZES = (("1-4", 4), ("5-8", 8), ("9-12", 12), ("13-20", 20))
+
+
+class ChallengingData(BaseModel):
+    """How many of each kind, and how their patterns are made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    each: int = Field(default=30, ge=1, description="crystals of each kind")
+    pool: int | None = Field(default=None, ge=8, description="crystals looked through; all by default")
+    splits: tuple[str, ...] = Field(default=("val", "val_light"), description="where they come from")
+    pattern: Column = Field(default=Column.CLEAN, description="clean or perturbed")
+    crystals: Path | None = Field(default=None, description="table or pack; default: the shared data folder's")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardCase(Case):
+    """A simulated case in the column of what makes it hard."""
+
+    inner: SimulatedCase
+
+    def question(self) -> Question:
+        """Of the simulated case."""
+        return self.inner.question()
+
+
+class Challenging(SolveTask):
+    """Geometry and the assignment of elements, counted apart."""
+
+    summary: ClassVar[str] = "light atoms, neighbouring elements, overlapping peaks"
+    data_model: ClassVar[type[BaseModel]] = ChallengingData
+    card_values: ClassVar[tuple[str, ...]] = ("strict", "geometry")
+
+    def cases(self, data: Any) -> Sequence[HardCase]:
+        """Crystals by kind; one may be of several."""
+        pool = _pool(data)
+        chosen: list[HardCase] = []
+        for kind, places in _kinds([crystal for crystal, _ in pool]).items():
+            for place in places[: data.each]:
+                crystal, group = pool[place]
+                inner = SimulatedCase(
+                    id=crystal.name,
+                    column=data.pattern,
+                    bucket=_bucket(len(crystal)),
+                    truth=crystal,
+                    space_group=group,
+                    index=place,
+                    stranger=crystal,
+                )
+                chosen.append(
+                    HardCase(
+                        id=inner.id,
+                        column=kind,
+                        bucket=inner.bucket,
+                        truth=crystal,
+                        space_group=group,
+                        inner=inner,
+                    )
+                )
+        return chosen
+
+    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+        """The row, and whether the atoms are in the right places whatever they are."""
+        found: list[Solution] = []
+
+        def kept(question: Question, pipeline: PipelineSpec) -> Solution:
+            found.append(solve_question(question, pipeline))
+            return found[-1]
+
+        row = evaluate(case, spec, kept)
+        if row.error:
+            raise FailedCaseError(row.error)
+        best = found[-1].best
+        geometry = best is not None and match_rms(merged(best.crystal), merged(case.truth), STRICT) is not None
+        # where there is nothing to mix up, assignment says nothing
+        close = 0 < nearest_pair(case.truth.species) <= 3
+        return {
+            **row_values(row),
+            "geometry": geometry or row.strict,
+            "assigned": row.strict if (geometry or row.strict) and close else None,
+        }
+
+    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
+        """A line a kind."""
+        hits = {"strict": flag("strict"), "geometry": flag("geometry"), "published": flag("published")}
+        lines = []
+        for variant, column, records in groups(result):
+            judged = [record for record in records if record.values.get("assigned") is not None]
+            light = [record for record in records if record.values.get("strict_without_h") is not None]
+            rates = [whole(records, hit, {}) for hit in hits.values()]
+            assigned = whole(judged, flag("assigned"), {}) if judged else "–"
+            heavy = whole(light, flag("strict_without_h"), {}) if light else "–"
+            lines.append((variant, column, *rates, assigned, heavy))
+        kinds = Table(
+            title="What is hard, % [95 % interval] (n). Geometry: elements up to 3 apart in Z taken for one. "
+            "Assigned: of those with the right geometry and such elements, every atom is the right one",
+            header=("variant", "kind", *hits, "assigned", "strict without H"),
+            rows=tuple(lines),
+        )
+        return {
+            "kinds": kinds,
+            "by_size": rate_table(result, hits, title="The same by size"),
+            "rms": number_table(result, {"rms": "rms, (V/N)^(1/3)"}, title="Distance of matched sites"),
+            "verdicts": solving_tables(result)["verdicts"],
+        }
+
+
+def _kinds(crystals: Sequence[Crystal]) -> dict[str, list[int]]:
+    """Places in the pool by what makes them hard."""
+    pairs = [nearest_pair(crystal.species) for crystal in crystals]
+    kinds = {
+        "hydrogen": [place for place, crystal in enumerate(crystals) if (crystal.species == 1).any()],
+        "lithium": [place for place, crystal in enumerate(crystals) if (crystal.species == 3).any()],
+    }
+    for difference in (1, 2, 3):
+        kinds[f"dZ={difference}"] = [place for place, pair in enumerate(pairs) if pair == difference]
+    overlap = peak_overlap(crystals)
+    edges = np.quantile(overlap, [0.25, 0.5, 0.75])
+    quarter = np.searchsorted(edges, overlap, side="left")
+    for number in range(4):
+        kinds[f"overlap quartile {number + 1}"] = np.flatnonzero(quarter == number).tolist()
+    kinds["shown in the paper"] = [place for place, crystal in enumerate(crystals) if is_paper_compound(crystal)]
+    return kinds
+
+
+def _pool(data: ChallengingData) -> list[tuple[Crystal, int]]:
+    """Crystals with their space groups, in a fixed random order."""
+    from pxrdgen.io.dataset_sources import read_dataset
+
+    dataset = read_dataset(data.crystals or shared_folder() / "crystals.parquet").dataset
+    parts = [dataset.select(split=split, max_atoms=20) for split in data.splits]
+    pool = [
+        (crystal.sorted_by_species(), int(group))
+        for part in parts
+        for crystal, group in zip(part, part.space_group, strict=True)
+    ]
+    order = np.random.default_rng(5).permutation(len(pool))
+    return [pool[place] for place in order[: data.pool]]
+
+
+def _bucket(size: int) -> str:
+    return next((label for label, most in _SIZES if size <= most), "over 20")

@@ -1,0 +1,162 @@
+"""What each step of the solve loop adds: raw sample, least squares, search, symmetry, refinement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel
+
+from pxrdgen.specs import PipelineSpec
+from pxrdgen_benchmarks.cases import SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.evaluate import case_patience
+from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
+from pxrdgen_benchmarks.posed import Posed, pose
+from pxrdgen_benchmarks.record import Value
+from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
+from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.tasks.solving import SolvingData
+
+if TYPE_CHECKING:
+    from pxrdgen.crystal import Crystal
+    from pxrdgen.solver.pipeline import Components
+    from pxrdgen.solver.pool import Pool
+
+#: the steps in their order, as tables call them.
+STAGES = {
+    "sample": "raw sample",
+    "fitted": "after coordinate fit",
+    "searched": "after search",
+    "symmetrised": "after symmetrise",
+    "refined": "after refinement, ranked",
+}
+
+
+class Ranking(Task):
+    """The first of the ranked list, and any of it, after every step; ranked by the pattern alone."""
+
+    summary: ClassVar[str] = "what each step of the solve loop adds"
+    spec_model: ClassVar[type[BaseModel]] = PipelineSpec
+    data_model: ClassVar[type[BaseModel]] = SolvingData
+    headline: ClassVar[str] = "refined_strict"
+    card_values: ClassVar[tuple[str, ...]] = tuple(f"{stage}_strict" for stage in STAGES)
+
+    def cases(self, data: Any) -> Sequence[SimulatedCase]:
+        """Each crystal in each column."""
+        every = data.every()
+        return simulated_cases(data.chosen(every), data.columns, every)
+
+    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+        """First and any after each step."""
+        posed = pose(case.question())
+        components = solve_components(spec.model_dump_json())
+        answers = ranked_by_stage(posed, components, spec)
+        found: dict[str, Value] = {}
+        for stage, crystals in answers.items():
+            rms = [match_rms(crystal, case.truth, PUBLISHED) for crystal in crystals]
+            strict = [
+                rms[place] is not None and match_rms(crystal, case.truth, STRICT) is not None
+                for place, crystal in enumerate(crystals)
+            ]
+            found[f"{stage}_published"] = bool(rms) and rms[0] is not None
+            found[f"{stage}_strict"] = bool(strict) and strict[0]
+            found[f"{stage}_any_strict"] = any(strict)
+            found[f"{stage}_rms"] = rms[0] if rms else None
+        return found
+
+    def patience(self, spec: Any) -> float:
+        """As for a whole solution."""
+        return case_patience(spec.budget_s)
+
+    def weights(self, data: Any) -> Mapping[str, float]:
+        """Of the subset."""
+        weights: Mapping[str, float] = data.weights()
+        return weights
+
+    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
+        """One line a step."""
+        first = {said: flag(f"{stage}_strict") for stage, said in STAGES.items()}
+        published = {said: flag(f"{stage}_published") for stage, said in STAGES.items()}
+        anywhere = {said: flag(f"{stage}_any_strict") for stage, said in STAGES.items()}
+        return {
+            "first_strict": rate_table(result, first, title="First of the list, strict matcher"),
+            "first_published": rate_table(result, published, title="First of the list, published matcher"),
+            "any_strict": rate_table(result, anywhere, title="Any of the list, strict matcher"),
+            "rms": number_table(
+                result, {f"{stage}_rms": said for stage, said in STAGES.items()}, title="rms, (V/N)^(1/3)"
+            ),
+        }
+
+    def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
+        """The steps as bars."""
+        from pxrdgen_benchmarks.figures import draw_bars
+
+        values = {f"{stage}_strict": said for stage, said in STAGES.items()}
+        return {"steps": partial(draw_bars, result, values, "first of the list, strict, %")}
+
+
+def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) -> dict[str, list[Crystal]]:
+    """The list of structures after each step, best first as far as the step can tell."""
+    import torch
+
+    from pxrdgen.solver.contact_prior import ContactPenalty
+    from pxrdgen.solver.coordinate_fit import fit_coordinates
+    from pxrdgen.solver.finalists import Symmetriser, distinct
+    from pxrdgen.solver.grouped_model import GroupedModel
+    from pxrdgen.solver.ranking import points_in_peaks, ranked, without_twins
+    from pxrdgen.solver.search import Search, SearchSettings
+
+    torch.set_num_threads(1)
+    rng = torch.Generator().manual_seed(spec.seed)
+    target = posed.target
+    batches = [
+        generator.begin(posed.problem, target).generate(posed.problem, target, spec.candidates, rng)
+        for generator in components.generators.values()
+    ]
+    samples = [crystal for batch in batches for crystal in posed.crystals(batch)]
+    model = GroupedModel(target)
+    contacts = ContactPenalty(target.species, target.basis)
+    coords = torch.cat([batch.frac_coords for batch in batches])
+    fit = fit_coordinates(model, model.start(coords), iterations=22, contacts=contacts)
+    order = torch.argsort(fit.score)
+    limits = SearchSettings(
+        candidates=spec.candidates, rounds=400, seconds=spec.budget_s or 20.0, clock=time.process_time
+    )
+    pool = Search(posed.problem, target, components.generators, limits, rng).run()
+    finalists = distinct(Symmetriser(target).finalists(pool), spec.refine_best)
+    measurement = posed.measurement()
+    refined = [components.refiner.refine(measurement, [finalist.start()])[0] for finalist in finalists]
+    ranking = without_twins(ranked(finalists, refined, points_in_peaks(posed.decomposition)))
+    return {
+        "sample": samples,
+        "fitted": _crystals(posed, fit.parameters.frac_coords[order]),
+        "searched": _pool_crystals(posed, pool),
+        "symmetrised": [finalist.crystal for finalist in finalists],
+        "refined": [entry.refinement.crystal for entry in ranking],
+    }
+
+
+def _pool_crystals(posed: Posed, pool: Pool) -> list[Crystal]:
+    import torch
+
+    return _crystals(posed, pool.fit.parameters.frac_coords[torch.argsort(pool.fit.score)])
+
+
+def _crystals(posed: Posed, coords: Any) -> list[Crystal]:
+    from pxrdgen.crystal import Crystal
+
+    basis, species = posed.target.basis.double().numpy(), posed.target.species.numpy()
+    return [Crystal(species=species, frac_coords=each.double().numpy(), basis=basis) for each in coords]
+
+
+@lru_cache(maxsize=1)
+def solve_components(spec: str) -> Components:
+    """Built once in a worker, each looked over when it answers."""
+    from pxrdgen.api import build_components
+    from pxrdgen.registry import default_registry
+    from pxrdgen_benchmarks.checked import checked
+
+    return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))

@@ -1,0 +1,155 @@
+"""What a generator proposes in the known cell, nothing fitted: one sample, and any of several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pxrdgen.components import ComponentKind
+from pxrdgen.interfaces import Generator
+from pxrdgen.specs import ComponentSpec
+from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.evaluate import random_arrangement
+from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
+from pxrdgen_benchmarks.posed import pose, proposed
+from pxrdgen_benchmarks.record import Record, Value
+from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
+from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.validity import is_valid
+
+
+class SamplingSpec(BaseModel):
+    """A generator and how often it is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    generator: ComponentSpec = Field(default=ComponentSpec(plugin="direct_space"), description="proposes structures")
+    samples: int = Field(default=20, ge=1, le=1000, description="for any-of-n; the first is the one sample")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of all randomness")
+
+
+class SamplingData(CrystalData):
+    """Crystals, and what is done to the pattern."""
+
+    columns: tuple[Column, ...] = Field(default=(Column.CLEAN,), description="what is done to the problem")
+
+
+class Sampling(Task):
+    """Match rates of raw samples, the three of the published tables."""
+
+    summary: ClassVar[str] = "raw samples of a generator in the known cell, one and any of n"
+    spec_model: ClassVar[type[BaseModel]] = SamplingSpec
+    data_model: ClassVar[type[BaseModel]] = SamplingData
+    headline: ClassVar[str] = "published"
+    card_values: ClassVar[tuple[str, ...]] = ("published", "any_published", "strict", "any_strict")
+
+    def cases(self, data: Any) -> Sequence[SimulatedCase]:
+        """Each crystal in each column."""
+        every = data.every()
+        return simulated_cases(data.chosen(every), data.columns, every)
+
+    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+        """Matches of the first sample and of any."""
+        import torch
+
+        truth, valid = case.truth, is_valid(case.truth)
+        if case.column == Column.RANDOM:
+            answers = [random_arrangement(replace(case, id=f"{case.id} {number}")) for number in range(spec.samples)]
+            return {**_matches(answers, truth), "valid": valid, "cpu_seconds": None}
+        posed = pose(case.question())
+        rng = torch.Generator().manual_seed(spec.seed)
+        started = time.process_time()
+        batch = proposed(posed, spec.generator.plugin, _generator(spec.generator.model_dump_json()), spec.samples, rng)
+        seconds = (time.process_time() - started) / len(batch)
+        return {**_matches(posed.crystals(batch), truth), "valid": valid, "cpu_seconds": seconds}
+
+    def weights(self, data: Any) -> Mapping[str, float]:
+        """Of the subset."""
+        weights: Mapping[str, float] = data.weights()
+        return weights
+
+    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
+        """The three rates, the distances, the seconds a sample."""
+        any_of = "any of n"
+        hits = {
+            "published, one": flag("published"),
+            f"published, {any_of}": flag("any_published"),
+            "strict, one": flag("strict"),
+            f"strict, {any_of}": flag("any_strict"),
+        }
+        tables = {"matches": rate_table(result, hits, title="Raw samples matched")}
+        if any(r.values.get("valid") is not None for v in result.variants for r in v.records):
+            hits = {
+                "matched and valid, one": partial(_valid_and, "published"),
+                f"matched and valid, {any_of}": partial(_valid_and, "any_published"),
+            }
+            tables["valid_of_all"] = rate_table(result, hits, title="Matched and SMACT-valid, as published")
+            tables["valid_of_valid"] = rate_table(
+                _only_valid(result),
+                {"matched, one": flag("published"), f"matched, {any_of}": flag("any_published")},
+                title="The same among SMACT-valid compounds",
+            )
+        names = {"rms": "rms, one", "best_rms": "rms, best of n", "cpu_seconds": "CPU s a sample"}
+        tables["numbers"] = number_table(result, names, title="Samples, rms in (V/N)^(1/3)")
+        return tables
+
+    def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
+        """Match rates by variant (figures 2 d-f, 3 b); against steps where the grid has them (figure 3 c)."""
+        from pxrdgen_benchmarks.figures import draw_against_option, draw_bars
+
+        values = {"published": "one sample", "any_published": "any of n"}
+        found: dict[str, Draw] = {"match_rates": partial(draw_bars, result, values, "matched, %")}
+        for path in result.suite.grid:
+            if path.endswith(".steps"):
+                found["match_against_steps"] = partial(draw_against_option, result, path, values, "matched, %")
+        return found
+
+
+def _matches(answers: Sequence[Any], truth: Any) -> dict[str, Value]:
+    rms = [match_rms(answer, truth, PUBLISHED) for answer in answers]
+    strict = [
+        match_rms(a, truth, STRICT) is not None if r is not None else False for a, r in zip(answers, rms, strict=True)
+    ]
+    matched = [value for value in rms if value is not None]
+    return {
+        "published": rms[0] is not None,
+        "any_published": bool(matched),
+        "strict": strict[0],
+        "any_strict": any(strict),
+        "rms": rms[0],
+        "best_rms": min(matched, default=None),
+        "samples": len(answers),
+    }
+
+
+def _valid_and(name: str, record: Record) -> bool:
+    return record.flag(name) and record.flag("valid")
+
+
+def _only_valid(result: SuiteResult) -> SuiteResult:
+    """The result without the compounds that are not valid; failures, of which nothing is known, stay."""
+    invalid = {
+        (record.id, record.column)
+        for variant in result.variants
+        for record in variant.records
+        if record.values.get("valid") is False
+    }
+    kept = tuple(
+        replace(v, records=tuple(r for r in v.records if (r.id, r.column) not in invalid)) for v in result.variants
+    )
+    return replace(result, variants=kept)
+
+
+@lru_cache(maxsize=1)
+def _generator(spec: str) -> Generator:
+    from pxrdgen.registry import default_registry
+
+    wanted = ComponentSpec.model_validate_json(spec)
+    return default_registry().build(ComponentKind.GENERATOR, wanted.plugin, wanted.options)
