@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +17,12 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.interfaces import Generator
 from pxrdgen.registry import default_registry
 from pxrdgen.solver.coordinate_fit import CoordinateFit
+from pxrdgen.solver.fitting import CandidateFitter
 from pxrdgen.solver.grouped_model import GroupedParameters
 from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.search import Pool, Search, SearchSettings, joined
+from pxrdgen.solver.pool import Pool, joined
+from pxrdgen.solver.population import Population
+from pxrdgen.solver.search import Search, SearchSettings
 from pxrdgen.solver.values import CandidateBatch
 from pxrdgen.symmetry.similar import same_structure
 
@@ -130,6 +134,43 @@ def test_a_pool_keeps_the_best_fits_and_the_simplest_explanations() -> None:
     assert pool.best(10, groups=40).origin == ("0", "1", "2", "3", "5", "4")
 
 
+def test_no_generator_crowds_another_out_of_the_pool() -> None:
+    pool = pool_of([0.10, 0.11, 0.12, 0.13, 0.30, 0.20], [30, 30, 30, 30, 1, 2])
+    pool = replace(pool, origin=("wyckoff",) * 4 + ("direct_space",) * 2)
+    kept = pool.best_of_each(4, groups=40)
+    assert kept.origin == ("wyckoff", "wyckoff", "direct_space", "direct_space")
+    assert kept.fit.score.tolist() == pytest.approx([0.10, 0.11, 0.20, 0.30])
+
+
+def test_a_texture_is_handed_to_newcomers_and_children_of_its_own_population_alone(target_of: TargetOf) -> None:
+    target = target_of("salt")
+    seen: list[Tensor | None] = []
+
+    class Watched(CandidateFitter):
+        def fitted(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
+            seen.append(texture)
+            return super().fitted(proposals, texture)
+
+        def with_texture(self, pool: Pool) -> Pool:
+            factors = torch.full((len(pool), target.hkl.shape[0]), 1.3)
+            return replace(pool, fit=replace(pool.fit, parameters=replace(pool.fit.parameters, texture=factors)))
+
+    def population(fitter: CandidateFitter) -> Population:
+        generator = direct_space()["direct_space"]
+        return Population(problem=ANY_PROBLEM, target=target, generator=generator, fitter=fitter, size=4)
+
+    textured, plain = population(Watched(target)), population(CandidateFitter(target))
+    rng = torch.Generator().manual_seed(0)
+    for round_number in range(2):
+        assert textured.advance(round_number, rng)
+        assert plain.advance(round_number, rng)
+    assert seen[0] is None
+    assert seen[1] is not None
+    assert seen[1].eq(1.3).all()
+    assert plain.pool is not None
+    assert plain.pool.fit.parameters.texture is None
+
+
 def test_twins_in_score_count_once_and_joining_keeps_all() -> None:
     pool = pool_of([0.2, 0.2, 0.1], [3, 3, 3])
     assert pool.best(3, groups=20).origin == ("2", "0")
@@ -139,8 +180,6 @@ def test_twins_in_score_count_once_and_joining_keeps_all() -> None:
 
 
 def test_a_textured_and_a_plain_pool_join() -> None:
-    from dataclasses import replace
-
     plain, textured = pool_of([0.2], [3]), pool_of([0.1], [3])
     factors: Tensor = torch.full((1, 7), 1.3)
     fit = replace(textured.fit, parameters=replace(textured.fit.parameters, texture=factors))

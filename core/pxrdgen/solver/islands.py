@@ -143,7 +143,9 @@ def merged(
     """One population and one record of the space groups from this process's and the islands'."""
     pools = [entry.pool for entry in news if entry.pool is not None]
     if pools:
-        pool = replace(joined([pool, *pools]).best(keep, groups), rounds=pool.rounds + sum(p.rounds for p in pools))
+        pool = replace(
+            joined([pool, *pools]).best_of_each(keep, groups), rounds=pool.rounds + sum(p.rounds for p in pools)
+        )
     found: dict[tuple[int, str, float], GroupTrial] = {}
     for trial in (*trials, *(trial for entry in news for trial in entry.trials)):
         key = (trial.space_group_number, trial.space_group_symbol, trial.probability)

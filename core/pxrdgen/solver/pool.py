@@ -73,6 +73,15 @@ class Pool:
         chosen[(~chosen).nonzero().squeeze(1)[: count - len(by_criterion)]] = True
         return self.select(order[chosen])
 
+    def best_of_each(self, count: int, groups: int) -> Pool:
+        """The ``count`` best with an equal share for each generator, so that none crowds another out."""
+        names = tuple(dict.fromkeys(self.origin))
+        if len(names) == 1:
+            return self.best(count, groups)
+        own = [torch.tensor([i for i, name in enumerate(self.origin) if name == wanted]) for wanted in names]
+        kept = joined([self.select(rows).best(max(count // len(names), 1), groups) for rows in own])
+        return replace(kept.select(torch.argsort(kept.fit.score)), rounds=self.rounds)
+
 
 def joined(pools: list[Pool]) -> Pool:
     """All candidates of several pools."""

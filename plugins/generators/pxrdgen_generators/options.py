@@ -30,11 +30,6 @@ class WyckoffOptions(_Options):
     share: float = Field(
         default=2.0, gt=0, le=100, description="work of a round, in units of a round of free least squares"
     )
-    least_atoms: int = Field(
-        default=6,
-        ge=1,
-        description="smaller cells without a given group are left to other generators, which need no symmetry there",
-    )
 
 
 class AttentionOptions(_Options):

@@ -40,8 +40,6 @@ class Wyckoff(Generator):
     ) -> CandidateBatch:
         """At most ``count`` fitted candidates, the best of one more round; few or none when the search is done."""
         session = self._session or WyckoffSession(problem, target)
-        if problem.space_group is None and 1 < problem.num_atoms < self._options.least_atoms:
-            return session.batch([], 0)
         size = float(target.hkl.shape[0] * target.species.numel())
         found = session.run(max(self._options.share * ROUND * count * size, LEAST_WORK), rng)
         return session.batch(found, max(count // 2, 1))
