@@ -27,6 +27,9 @@ TrackerOption = Annotated[
 UriOption = Annotated[
     str, typer.Option("--tracking-uri", help="MLflow server or store; default: runs/mlflow/mlflow.db, SQLite.")
 ]
+SizeOption = Annotated[
+    str, typer.Option("--size", help="small: minutes; full: the numbers to be quoted; or a size of your own file.")
+]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Crystals in all, instead of the suite's.")]
 CrystalsOption = Annotated[
     Path | None, typer.Option("--crystals", help="Table or pack of the crystals; default: the data folder's.")
@@ -56,7 +59,7 @@ def list_suites() -> None:
 @app.command("suite")
 def run_shipped(
     name: Annotated[str, typer.Argument(help="One of 'pxrdgen bench list'.")],
-    size: Annotated[str, typer.Option("--size", help="small: minutes; full: the numbers to be quoted.")] = "small",
+    size: SizeOption = "small",
     out: OutOption = None,
     workers: WorkersOption = 2,
     dask: DaskOption = "",
@@ -77,14 +80,23 @@ def run_shipped(
     """
     from pxrdgen_benchmarks.suite import load_suite
 
-    suite = _adjusted(load_suite(name).sized(size), limit, crystals)
-    _run(suite, size, out, workers, dask, tracker, tracking_uri)
+    _run(
+        load_suite(name),
+        size=size,
+        out=out,
+        workers=workers,
+        dask=dask,
+        tracker=tracker,
+        tracking_uri=tracking_uri,
+        limit=limit,
+        crystals=crystals,
+    )
 
 
 @app.command("run")
 def run_file(
     file: Annotated[Path, typer.Argument(help="A suite of your own: base spec, grid over it, data (YAML).")],
-    size: Annotated[str, typer.Option("--size", help="Of the sizes the file names; full: as it stands.")] = "full",
+    size: SizeOption = "full",
     out: OutOption = None,
     workers: WorkersOption = 2,
     dask: DaskOption = "",
@@ -93,16 +105,16 @@ def run_file(
     limit: LimitOption = None,
     crystals: CrystalsOption = None,
 ) -> None:
-    """Run an ablation: every combination of a grid over any plugin or option of a base spec.
+    r"""Run an ablation: every combination of a grid over any plugin or option of a base spec.
 
     A file holds, for example:
 
       task: solve
       base: {generators: [{plugin: direct_space}], budget_s: 5}
       grid:
-        generators.0.plugin: [direct_space, flow]
-        refiner.plugin: [least_squares]
-      data: {subset: val-120, columns: [perturbed], limit: 40}
+        generators.0.plugin: \[direct_space, flow]
+        refiner.plugin: \[least_squares]
+      data: {subset: val-120, columns: \[perturbed], limit: 40}
 
     Examples:
 
@@ -112,8 +124,17 @@ def run_file(
     """
     from pxrdgen_benchmarks.suite import read_suite
 
-    suite = _adjusted(read_suite(file).sized(size), limit, crystals)
-    _run(suite, size, out, workers, dask, tracker, tracking_uri)
+    _run(
+        read_suite(file),
+        size=size,
+        out=out,
+        workers=workers,
+        dask=dask,
+        tracker=tracker,
+        tracking_uri=tracking_uri,
+        limit=limit,
+        crystals=crystals,
+    )
 
 
 @app.command("compare")
@@ -159,18 +180,19 @@ def make_card(
     typer.echo(f"wrote {out}")
 
 
-def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:
-    data = {**suite.data}
-    if limit is not None:
-        data["limit"] = limit
-    if crystals is not None:
-        data["crystals"] = str(crystals)
-    return suite.model_copy(update={"data": data})
-
-
 def _run(
-    suite: Suite, size: str, out: Path | None, workers: int, dask: str, tracker: str | None, tracking_uri: str
+    suite: Suite,
+    *,
+    size: str,
+    out: Path | None,
+    workers: int,
+    dask: str,
+    tracker: str | None,
+    tracking_uri: str,
+    limit: int | None,
+    crystals: Path | None,
 ) -> None:
+    """Run a suite at a size; the arguments are the options of the same names."""
     from rich.console import Console
 
     from pxrdgen_benchmarks.outcome import write_outcome
@@ -180,6 +202,7 @@ def _run(
     from pxrdgen_benchmarks.task import load_task
     from pxrdgen_benchmarks.tracked_suite import tracked_suite
 
+    suite = _adjusted(suite.sized(size), limit, crystals)
     task = load_task(suite.task)
     folder = out or Path("runs") / "bench" / f"{suite.name}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,6 +218,15 @@ def _run(
         told.log_outcome(result, outcome)
     typer.echo(outcome.report.read_text("utf-8"))
     typer.echo(f"{folder}: report.md, tables, figures, records.parquet", err=True)
+
+
+def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:
+    data = {**suite.data}
+    if limit is not None:
+        data["limit"] = limit
+    if crystals is not None:
+        data["crystals"] = str(crystals)
+    return suite.model_copy(update={"data": data})
 
 
 def _tracker(name: str | None, uri: str) -> Tracker:

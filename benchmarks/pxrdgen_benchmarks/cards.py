@@ -1,4 +1,4 @@
-"""Result cards: one YAML file a measured result, and the README's table that is generated from them.
+"""Result cards: one YAML file a measured result, from which README and docs/results.md are generated.
 
 ``python -m pxrdgen_benchmarks.cards write RESULTS.jsonl CARD.yml --title ... --caveat ...`` and
 ``python -m pxrdgen_benchmarks.cards readme README.md``.
@@ -22,7 +22,6 @@ from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.subsets import load_subset
 from pxrdgen_benchmarks.tables import counted
 
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 #: cards of this repository, beside the package.
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 
@@ -56,9 +55,16 @@ class Number(BaseModel):
         """``82.7 [79.1, 85.9]``."""
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
+    def is_called(self, name: str) -> bool:
+        """Whether that is its name, with or without the unit and what follows: ``top-1`` for ``top-1 of 1000, %``."""
+        return self.name == name or self.name.startswith((f"{name},", f"{name} "))
+
 
 class Card(BaseModel):
-    """What was run, on what, and what came out; rates are derived from the counts, never typed."""
+    """What was run, on what, and what came out; rates are derived from the counts, never typed.
+
+    ``headline`` names the numbers that the README shows: by default the first, for an empty list none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -72,6 +78,7 @@ class Card(BaseModel):
     weights: dict[str, float] = Field(default_factory=dict)
     columns: dict[str, dict[str, Hits]] = Field(default_factory=dict)
     numbers: list[Number] = Field(default_factory=list)
+    headline: list[str] | None = None
     spec_sha256: str = ""
     data_sha256: str = ""
     caveats: list[str] = Field(default_factory=list)
@@ -89,45 +96,16 @@ class Card(BaseModel):
         """Cases of a column."""
         return sum(hits.n for hits in self.columns[column].values())
 
+    def headline_numbers(self) -> list[Number]:
+        """Those that the headline names, of every spec and column."""
+        names = [number.name for number in self.numbers[:1]] if self.headline is None else self.headline
+        return [number for number in self.numbers if any(number.is_called(name) for name in names)]
+
 
 def read_cards(folder: Path = RESULTS) -> list[Card]:
     """All cards of a folder, in their order."""
     cards = [Card.model_validate(yaml.safe_load(path.read_text("utf-8"))) for path in sorted(folder.glob("*.yml"))]
     return sorted(cards, key=lambda card: (card.order, card.title))
-
-
-def results_table(cards: Sequence[Card]) -> str:
-    """The README's table, markdown."""
-    lines = [
-        "| what was solved | patterns | published matcher | strict matcher | n |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for card in cards:
-        for column in card.columns:
-            lines.append(
-                f"| {card.title}: {card.task} | {column} | {card.rates(column, 'published')} "
-                f"| {card.rates(column, 'strict')} | {card.size(column)} |"
-            )
-    suites = [(card, number) for card in cards for number in card.numbers]
-    if suites:
-        lines += ["", "| suite | spec | patterns | measured | value [95 % interval] | n |", "| --- " * 6 + "|"]
-        for card, number in suites:
-            cells = (card.title, number.variant, number.column, number.name, number.printed(), str(number.n))
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def with_results(readme: str, cards: Sequence[Card]) -> str:
-    """The README's text with the table between its markers made anew.
-
-    Raises:
-        ValueError: the markers are missing.
-    """
-    if BEGIN not in readme or END not in readme:
-        raise ValueError(f"got a README without {BEGIN} and {END}; put both where the table belongs")
-    head, rest = readme.split(BEGIN, 1)
-    _, tail = rest.split(END, 1)
-    return f"{head}{BEGIN}\n{results_table(cards)}\n{END}{tail}"
 
 
 def card_of(
@@ -180,9 +158,11 @@ def write(
 
 @app.command()
 def readme(path: Annotated[Path, typer.Argument(help="The README.")] = Path("README.md")) -> None:
-    """Make the README's results table anew from the cards."""
-    path.write_text(with_results(path.read_text("utf-8"), read_cards()), "utf-8")
-    typer.echo(f"wrote the table of {path}")
+    """Make the README's results and docs/results.md beside it anew from the cards."""
+    from pxrdgen_benchmarks.results_pages import write_pages
+
+    for written in write_pages(path):
+        typer.echo(f"wrote the results of {written}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pxrdgen.solver.intensities import IntensityTarget
-    from pxrdgen.solver.pipeline import Components
     from pxrdgen.solver.problem import StructureProblem
+    from pxrdgen.solver.settings import Components
     from pxrdgen.solver.values import CandidateBatch, GroupTrial, Measurement, RefinementResult, RefinementStart
 
 

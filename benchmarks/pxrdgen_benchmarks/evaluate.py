@@ -19,7 +19,7 @@ from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.time_limit import time_limit
 
 if TYPE_CHECKING:
-    from pxrdgen.solver.pipeline import Components
+    from pxrdgen.solver.settings import Components, SolveSettings
     from pxrdgen.solver.values import Solution
 
 #: answers a question with the pipeline of a spec.
@@ -32,19 +32,54 @@ _PATIENCE = (8.0, 240.0)
 def solve_question(question: Question, spec: PipelineSpec) -> Solution:
     """The product's own loop, from formula, Z, cell and pattern."""
     from pxrdgen.preparation import prepare
-    from pxrdgen.solver.pipeline import SolveSettings, solve_problems
+    from pxrdgen.solver.pipeline import solve_problems
     from pxrdgen.solver.problem import build_problem
 
     prepared = prepare(question.pattern)
     problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
-    settings = SolveSettings(
+    return solve_problems([problem], prepared, _components(spec.model_dump_json()), _settings(spec))
+
+
+def solve_without_cell(question: Question, spec: PipelineSpec) -> Solution:
+    """The product's own loop, from formula, Z and pattern: the cell is found first."""
+    return _solve_in_found_cells(question, question.z, spec)
+
+
+def solve_from_formula(question: Question, spec: PipelineSpec) -> Solution:
+    """The product's own loop, from formula and pattern alone."""
+    return _solve_in_found_cells(question, None, spec)
+
+
+def _solve_in_found_cells(question: Question, z: int | None, spec: PipelineSpec) -> Solution:
+    from pxrdgen.cells.api import cells_of
+    from pxrdgen.cells.problems import problems_of_cells
+    from pxrdgen.preparation import prepare
+    from pxrdgen.registry import default_registry
+    from pxrdgen.solver.pipeline import solve_problems
+
+    prepared = prepare(question.pattern)
+    answer = cells_of(prepared, question.composition, z, spec, default_registry(), seed=spec.seed)
+    found = problems_of_cells(answer, prepared.pattern, question.composition, z=z, most=spec.cells)
+    return solve_problems(
+        [entry.problem for entry in found],
+        prepared,
+        _components(spec.model_dump_json()),
+        _settings(spec),
+        shares=[entry.share for entry in found],
+    )
+
+
+def _settings(spec: PipelineSpec) -> SolveSettings:
+    from pxrdgen.solver.settings import SolveSettings
+
+    return SolveSettings(
         candidates=spec.candidates,
         refine_best=spec.refine_best,
         budget_s=spec.budget_s,
         seed=spec.seed,
         clock=time.process_time,  # a busy machine must not change what is found
+        stop_when_solved=spec.stop_when_solved,
     )
-    return solve_problems([problem], prepared, _components(spec.model_dump_json()), settings)
 
 
 def evaluate(case: Case, spec: PipelineSpec, solver: Solver = solve_question) -> Row:

@@ -171,8 +171,9 @@ def _by_pxrdgen(known: _Known, seconds: float) -> list[Crystal]:
     from pxrdgen.api import build_components
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry
-    from pxrdgen.solver.pipeline import SolveSettings, solve_problems
+    from pxrdgen.solver.pipeline import solve_problems
     from pxrdgen.solver.problem import build_problem
+    from pxrdgen.solver.settings import SolveSettings
     from pxrdgen.symmetry.space_group import parse_space_group
 
     question = known.question

@@ -281,8 +281,9 @@ def one_solve(
     from pxrdgen.composition import Composition
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry
-    from pxrdgen.solver.pipeline import Components, SolveSettings, solve_problems
+    from pxrdgen.solver.pipeline import solve_problems
     from pxrdgen.solver.problem import build_problem
+    from pxrdgen.solver.settings import Components, SolveSettings
     from pxrdgen.specs import PipelineSpec
     from pxrdgen_benchmarks.perturbed import clean_task
 

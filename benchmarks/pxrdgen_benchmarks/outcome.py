@@ -77,6 +77,7 @@ def about_run(result: SuiteResult) -> dict[str, Any]:
         "title": suite.title or suite.name,
         "task": suite.task,
         "data": suite.data,
+        "headline": suite.headline,
         "specs": {variant.label: variant.spec for variant in result.variants if not variant.error},
         "components": {variant.label: dict(variant.versions) for variant in result.variants if not variant.error},
         "failures": {variant.label: variant.error for variant in result.variants if variant.error},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -12,12 +14,27 @@ from rich.console import Console
 from pxrdgen.errors import OptionError, PxrdgenError, nearest
 from pxrdgen.specs import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
+from pxrdgen_benchmarks.evaluate import Solver, solve_from_formula, solve_question, solve_without_cell
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile, read_results
 from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.runner import run_cases
 from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset
 from pxrdgen_benchmarks.tables import Table, match_table, space_group_table, verdict_table
+
+
+class Told(StrEnum):
+    """What the solver is told beside the pattern."""
+
+    CELL = "cell"
+    Z = "z"
+    FORMULA = "formula"
+
+
+#: who answers when the formula is told alone, with Z, or with Z and the cell.
+_SOLVERS: Mapping[Told, Solver] = MappingProxyType(
+    {Told.CELL: solve_question, Told.Z: solve_without_cell, Told.FORMULA: solve_from_formula}
+)
 
 app = typer.Typer(help="Rates of right answers on crystals that are known.", no_args_is_help=True)
 
@@ -28,6 +45,9 @@ def run(
         list[str] | None,
         typer.Option(help=f"Repeatable or comma-separated: {', '.join(Column)}; or all. Default: clean and perturbed."),
     ] = None,
+    told: Annotated[
+        Told, typer.Option(help="The formula alone, with Z, or with Z and the cell, as PXRDGen's two settings.")
+    ] = Told.CELL,
     subset: Annotated[str, typer.Option(help="Which crystals.")] = "val-120",
     out: Annotated[Path, typer.Option(help="Results, JSON lines; continued if it has any.")] = Path("results.jsonl"),
     budget: Annotated[
@@ -47,6 +67,8 @@ def run(
 
       python -m pxrdgen_benchmarks.solve_rate run --columns clean,perturbed --budget 10 --out results.jsonl
 
+      python -m pxrdgen_benchmarks.solve_rate run --columns clean --told z --out without_cell.jsonl
+
       python -m pxrdgen_benchmarks.solve_rate run --columns all --limit 8 --budget 2 --out quick.jsonl
     """
     chosen = _columns(columns or [f"{Column.CLEAN},{Column.PERTURBED}"])
@@ -56,10 +78,14 @@ def run(
     found = load_subset(subset)
     every = load_entries(found, crystals)
     entries = interleaved(every, stride=stride, limit=limit)
-    results: ResultsFile[Row] = ResultsFile(path=out, run={"subset": subset, "spec": pipeline.model_dump(mode="json")})
+    described = {"subset": subset, "spec": pipeline.model_dump(mode="json")}
+    if told is not Told.CELL:
+        described["told"] = told.value
+    results: ResultsFile[Row] = ResultsFile(path=out, run=described)
     console = Console(stderr=True)
     with shown_progress(console) as watch:
-        rows = run_cases(simulated_cases(entries, chosen, every), pipeline, results, workers=workers, watch=watch)
+        cases, solver = simulated_cases(entries, chosen, every), _SOLVERS[told]
+        rows = run_cases(cases, pipeline, results, workers=workers, solver=solver, watch=watch)
     typer.echo(_markdown((match_table(rows, found.weights), verdict_table(rows), space_group_table(rows))))
 
 

@@ -56,6 +56,9 @@ class Suite(BaseModel):
     )
     data: dict[str, JsonValue] = Field(default_factory=dict, description="options of the task's data")
     sizes: dict[str, SizeOptions] = Field(default_factory=dict, description="small and full")
+    headline: list[str] | None = Field(
+        default=None, description="names of the numbers that stand for it in the README; the first by default, [] none"
+    )
     published: list[Published] = Field(default_factory=list, description="rows to be shown beside ours")
     notes: list[str] = Field(default_factory=list, description="sentences to be read with the tables")
 

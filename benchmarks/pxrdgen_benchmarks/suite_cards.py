@@ -59,6 +59,7 @@ def suite_card(folder: Path, *, caveats: Sequence[str] = (), order: int = 50) ->
         versions=about["versions"],
         weights=weights,
         numbers=numbers,
+        headline=about.get("headline"),
         caveats=[*caveats, *failed],
     )
 

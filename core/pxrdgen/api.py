@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pxrdgen.composition import Composition
     from pxrdgen.preparation import PreparedPattern
     from pxrdgen.registry import Registry
-    from pxrdgen.solver.pipeline import Components, Progress
     from pxrdgen.solver.problem import StructureProblem
+    from pxrdgen.solver.settings import Components, Progress
     from pxrdgen.solver.values import Solution
     from pxrdgen.symmetry.space_group import SpaceGroup
 
@@ -75,8 +75,9 @@ def solve(
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry
     from pxrdgen.solver.islands import default_processes
-    from pxrdgen.solver.pipeline import SolveSettings, solve_problems
+    from pxrdgen.solver.pipeline import solve_problems
     from pxrdgen.solver.problem import build_problem, problems_for_z
+    from pxrdgen.solver.settings import SolveSettings
     from pxrdgen.symmetry.space_group import parse_space_group
 
     registry = registry or default_registry()
@@ -111,6 +112,7 @@ def solve(
         budget_s=spec.budget_s,
         seed=spec.seed,
         processes=spec.processes or default_processes(),
+        stop_when_solved=spec.stop_when_solved,
     )
     solution = solve_problems(problems, prepared, components, settings, progress, known, shares)
     return _with_provenance(solution, spec, registry, (*formula_notes, *((note,) if note else ())))
@@ -140,7 +142,7 @@ def _without_cell(
 
 def build_components(spec: PipelineSpec, registry: Registry) -> Components:
     """The generators and the refiner a spec names."""
-    from pxrdgen.solver.pipeline import Components
+    from pxrdgen.solver.settings import Components
 
     return Components(
         generators={

@@ -20,7 +20,7 @@ from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import CellError, OptionError, UnknownComponentError, WeightsError
 from pxrdgen.instrument import GSAS2_DEFAULT
 from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.io.weights import WeightsCard, card_path
+from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.preparation import PreparedPattern, prepare
 from pxrdgen.registry import default_registry
@@ -36,7 +36,7 @@ from pxrdgen_cells.cellnet.misfit import PEAKS, misfit_features
 from pxrdgen_cells.cellnet.model import CellModel
 from pxrdgen_cells.cellnet.options import CellNetOptions, PeakAugmentation
 from pxrdgen_cells.cellnet.polish import distinct, polished
-from pxrdgen_cells.cellnet.predictor import CellNet, LargerThanTrainedWarning, condition_of
+from pxrdgen_cells.cellnet.predictor import CellNet, condition_of
 
 SMALL = {"peak_width": 16, "peak_layers": 1, "heads": 2, "condition": 16, "width": 32, "blocks": 1}
 TINY = CellNetOptions.model_validate({"network": SMALL, "draws": 4, "steps": 6})

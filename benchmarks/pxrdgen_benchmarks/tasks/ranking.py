@@ -22,8 +22,8 @@ from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:
     from pxrdgen.crystal import Crystal
-    from pxrdgen.solver.pipeline import Components
     from pxrdgen.solver.pool import Pool
+    from pxrdgen.solver.settings import Components
 
 #: the steps in their order, as tables call them.
 STAGES = {

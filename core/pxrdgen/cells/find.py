@@ -29,6 +29,9 @@ PROBED, SMALLEST = 3, 8.0
 BY_CHANCE = 5.0
 #: nats that count as one: lines are not as independent as the likelihood takes them to be.
 TEMPERATURE = 3.0
+#: how often the true cell is a multiple of the best one whose further lines drown in noise or under others; no peak
+#: list can tell (measured on 226 simulated patterns of the validation set: 10, hence 2.4-8 %).
+SUPERSTRUCTURE = 0.05
 #: strong lines left over that make the notes speak of a second phase.
 _STRONG = 0.05
 
@@ -77,7 +80,8 @@ def find_cells(
             for hypothesis, value in zip(hypotheses, added, strict=True)
         ]
     hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
-    return _answer(hypotheses, lines, count)
+    # formula and Z say how large the cell is
+    return _answer(hypotheses, lines, count, SUPERSTRUCTURE if problem.z is None else 0.0)
 
 
 def _score(entry: JudgedLattice, problem: CellProblem) -> float:
@@ -86,18 +90,21 @@ def _score(entry: JudgedLattice, problem: CellProblem) -> float:
     return entry.weight + log_volume_prior(volume, problem.composition, problem.z)
 
 
-def _answer(hypotheses: Sequence[CellHypothesis], lines: ObservedLines, count: int) -> CellAnswer:
+def _answer(
+    hypotheses: Sequence[CellHypothesis], lines: ObservedLines, count: int, superstructure: float
+) -> CellAnswer:
     raw = np.array([BY_CHANCE, *(hypothesis.score for hypothesis in hypotheses)]) / TEMPERATURE
     share = np.exp(raw - np.logaddexp.reduce(raw))
+    share[1:] *= 1.0 - superstructure
+    share[0] = 1.0 - share[1:].sum()
+    chance = 1.0 - float(share[1:].sum()) / (1.0 - superstructure)
     # what chance does better is no answer
     kept = [
         replace(hypothesis, probability=float(p))
         for hypothesis, p in zip(hypotheses, share[1:], strict=True)
         if hypothesis.score > BY_CHANCE
     ][:count]
-    return CellAnswer(
-        hypotheses=tuple(_related(kept)), nothing=float(share[0]), notes=_notes(kept, lines, float(share[0]))
-    )
+    return CellAnswer(hypotheses=tuple(_related(kept)), nothing=float(share[0]), notes=_notes(kept, lines, chance))
 
 
 def _related(hypotheses: Sequence[CellHypothesis]) -> list[CellHypothesis]:

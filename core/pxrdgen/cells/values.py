@@ -87,7 +87,7 @@ class CellAnswer:
 
     Args:
         hypotheses: likeliest first; empty when nothing explains the peaks better than chance.
-        nothing: probability that none of them is right.
+        nothing: probability that none of them is right, a multiple of one with lines too weak to see among the reasons.
         notes: sentences for the user.
     """
 

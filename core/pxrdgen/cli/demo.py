@@ -32,21 +32,16 @@ def command(
       pxrdgen demo --budget 30 --out brucite
     """
     import pxrdgen
-    from pxrdgen.cli.pattern_options import first_line, pattern_facts
+    from pxrdgen.cli.measured_pattern import pattern_facts, print_notes, read_measured
     from pxrdgen.cli.solving import finish, progress_shown
     from pxrdgen.examples_data import example
     from pxrdgen.io.folders import check_output_folder
-    from pxrdgen.io.measurement import notes_of
-    from pxrdgen.io.patterns import read_pattern
-    from pxrdgen.registry import default_registry
 
     brucite = example("brucite")
     target = out or _free_folder()
     check_output_folder(target)
-    measured = read_pattern(brucite.pattern, registry=default_registry())
-    typer.echo(first_line(measured, brucite.pattern))
-    for note in notes_of(measured):
-        typer.echo(f"note: {note}")
+    measured, notes = read_measured(brucite.pattern)
+    print_notes(notes)
     cell = " ".join(f"{number:g}" for number in brucite.cell)
     typer.echo("\nA textured powder measured in the laboratory; formula and cell are given, nothing else. By hand:\n")
     typer.echo(f'  pxrdgen solve {brucite.pattern} --formula "{brucite.formula}" --cell {cell} --z {brucite.z}\n')

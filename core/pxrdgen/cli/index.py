@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pxrdgen.cli.pattern_options import NumbersTogether, angle_range, first_line
+from pxrdgen.cli.measured_pattern import print_notes, read_measured
+from pxrdgen.cli.output_console import output_console
+from pxrdgen.cli.pattern_options import (
+    ExcludedOption,
+    NumbersTogether,
+    PatternArgument,
+    RangesOption,
+    WavelengthOption,
+    angle_ranges,
+)
 from pxrdgen.errors import OutputError
 
 if TYPE_CHECKING:
@@ -27,23 +35,15 @@ _PLAIN_WIDTH = 150
 
 @app.command("index", cls=NumbersTogether)
 def command(
-    pattern: Annotated[Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")],
+    pattern: PatternArgument,
     formula: Annotated[
         str | None,
         typer.Option("--formula", "-f", help="Of one formula unit: its volume helps to choose, and gives Z."),
     ] = None,
     z: Annotated[int | None, typer.Option("--z", help="Formula units in the primitive cell, with --formula.")] = None,
-    wavelength: Annotated[
-        str | None,
-        typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
-    ] = None,
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="LO HI", help="2theta range to leave out, degrees; repeatable."),
-    ] = None,
+    wavelength: WavelengthOption = None,
+    range_: RangesOption = None,
+    exclude: ExcludedOption = None,
     max_volume: Annotated[float, typer.Option("--max-volume", min=20.0, help="Of the primitive cell, A^3.")] = 1500.0,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=30, help="Cells listed at most.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of predictors that draw at random.")] = 0,
@@ -66,22 +66,17 @@ def command(
     """
     import pxrdgen
     from pxrdgen.cells.report import answer_json, cell_table, details
-    from pxrdgen.instrument import radiation_from
-    from pxrdgen.io.measurement import notes_of
-    from pxrdgen.io.patterns import read_pattern
-    from pxrdgen.registry import default_registry
     from pxrdgen.specs import read_spec
 
-    radiation, remark = (None, "") if wavelength is None else radiation_from(wavelength)
-    measured = read_pattern(pattern, registry=default_registry(), radiation=radiation)
-    typer.echo(first_line(measured, pattern))
+    measured, notes = read_measured(pattern, wavelength=wavelength)
+    ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     answer = _watched(
         lambda report: pxrdgen.index(
             measured,
             formula,
             z=z,
-            ranges=[angle_range(text, "--range") for text in range_ or ()],
-            exclude=[angle_range(text, "--exclude") for text in exclude or ()],
+            ranges=ranges,
+            exclude=excluded,
             max_volume=max_volume,
             count=count,
             seed=seed,
@@ -90,15 +85,10 @@ def command(
         )
     )
     if answer.hypotheses:
-        from rich.console import Console
-
-        console = Console(file=sys.stdout)
-        (console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH)).print(cell_table(answer))
+        output_console(_PLAIN_WIDTH).print(cell_table(answer))
         for line in details(answer.hypotheses[0]):
             typer.echo(line)
-    for note in (remark, *notes_of(measured), *answer.notes):
-        if note:
-            typer.echo(f"note: {note}")
+    print_notes((*notes, *answer.notes))
     if out is not None:
         _write(out, answer_json(answer, source=pattern.name, formula=formula))
         typer.echo(f"wrote {out}")

@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pxrdgen.cli.pattern_options import NumbersTogether, angle_range, first_line
+from pxrdgen.cli.measured_pattern import print_notes, read_measured
+from pxrdgen.cli.pattern_options import (
+    ExcludedOption,
+    NumbersTogether,
+    PatternArgument,
+    RangesOption,
+    WavelengthOption,
+    angle_ranges,
+)
 from pxrdgen.errors import OutputError
 
 if TYPE_CHECKING:
-    from pxrdgen.pattern import PowderPattern
     from pxrdgen.preparation import PeakList, PreparedPattern
 
 app = typer.Typer(add_completion=False)
@@ -19,18 +26,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command("inspect", cls=NumbersTogether)
 def command(
-    pattern: Annotated[Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")],
-    wavelength: Annotated[
-        str | None,
-        typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
-    ] = None,
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", metavar="LO:HI", help="2theta range to use, degrees; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="LO:HI", help="2theta range to leave out, degrees; repeatable."),
-    ] = None,
+    pattern: PatternArgument,
+    wavelength: WavelengthOption = None,
+    range_: RangesOption = None,
+    exclude: ExcludedOption = None,
     reader: Annotated[str | None, typer.Option("--reader", help="Read with this reader instead of sniffing.")] = None,
     rows: Annotated[
         int, typer.Option("--rows", min=0, help="How many of the strongest peaks to list; 0 lists all.")
@@ -45,40 +44,26 @@ def command(
 
       pxrdgen inspect pattern.xy
 
-      pxrdgen inspect scan.xrdml --range 10:70 --exclude 38.0:38.6
+      pxrdgen inspect scan.xrdml --range 10 70 --exclude 38.0 38.6
 
       pxrdgen inspect synchrotron.xye --wavelength 0.4066 --out looked_at
     """
     from rich.console import Console
 
-    from pxrdgen.instrument import radiation_from
-    from pxrdgen.io.patterns import read_pattern
     from pxrdgen.preparation import prepare
-    from pxrdgen.registry import default_registry
 
-    radiation, remark = (None, "") if wavelength is None else radiation_from(wavelength)
-    measured = read_pattern(pattern, registry=default_registry(), radiation=radiation, reader=reader)
-    typer.echo(first_line(measured, pattern))
-    ranges = [angle_range(text, "--range") for text in range_ or ()]
-    excluded = [angle_range(text, "--exclude") for text in exclude or ()]
+    measured, notes = read_measured(pattern, wavelength=wavelength, reader=reader)
+    ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     console = Console()
     with console.status("fitting peaks and background"):
         prepared = prepare(measured, ranges=ranges, exclude=excluded)
     typer.echo(_summary(prepared))
     if len(prepared.peaks):
         console.print(_table(prepared.peaks, rows))
-    for note in (remark, *_reading_notes(measured), *prepared.notes):
-        if note:
-            typer.echo(f"note: {note}")
+    print_notes((*notes, *prepared.notes))
     if out is not None:
         _write(prepared, out, pattern.name)
         typer.echo(f"wrote {out / 'pattern.png'} and {out / 'peaks.csv'}")
-
-
-def _reading_notes(pattern: PowderPattern) -> tuple[str, ...]:
-    from pxrdgen.io.measurement import notes_of
-
-    return notes_of(pattern)
 
 
 def _summary(prepared: PreparedPattern) -> str:

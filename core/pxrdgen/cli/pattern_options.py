@@ -1,20 +1,39 @@
-"""Words that commands on measured patterns share: angle ranges, the first line of output, instruments."""
+"""The options that commands on measured patterns share, each with its help written once, and what their words mean."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 import typer.core
 
 from pxrdgen.errors import CellError, PatternError
 
 if TYPE_CHECKING:
     from pxrdgen.cell import UnitCell
-    from pxrdgen.pattern import PowderPattern
 
-_SOURCES = {"file": "from the file", "given": "as given", "instrument": "from the instrument"}
-_ASSUMED = "assumed; set it with --wavelength"
+PatternArgument = Annotated[
+    Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")
+]
+INSTRUMENT_HELP = "gsas2_default, laboratory, or a .instprm or .prm file."
+InstrumentOption = Annotated[str | None, typer.Option("--instrument", "-i", help=INSTRUMENT_HELP)]
+WavelengthOption = Annotated[
+    str | None,
+    typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
+]
+RangesOption = Annotated[
+    list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
+]
+ExcludedOption = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="LO HI", help="2theta range to leave out, degrees; repeatable."),
+]
+ImpuritiesOption = Annotated[
+    list[Path] | None,
+    typer.Option("--impurity", metavar="CIF", help="A crystal in the sample besides; repeatable."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")]
 
 #: options that take several numbers, and how many at most.
 NUMBER_OPTIONS = {"--cell": None, "--range": 2, "--exclude": 2, "--texture": 3}
@@ -59,12 +78,16 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def angle_range(text: str, option: str) -> tuple[float, float]:
-    """Two angles of ``LO:HI``; a comma or a blank will do as well.
+def angle_ranges(texts: list[str] | None, option: str) -> list[tuple[float, float]]:
+    """Two angles of each ``LO:HI``; a comma or a blank will do as well.
 
     Raises:
         PatternError: not two numbers.
     """
+    return [_angle_range(text, option) for text in texts or ()]
+
+
+def _angle_range(text: str, option: str) -> tuple[float, float]:
     parts = text.replace(",", " ").replace(":", " ").split()
     try:
         low, high = (float(part) for part in parts)
@@ -88,38 +111,3 @@ def cell_option(text: str) -> UnitCell:
             "as in --cell 5.4 5.4 5.4 90 90 90"
         )
     return UnitCell.from_numbers([float(part) for part in parts])
-
-
-def first_line(pattern: PowderPattern, path: Path) -> str:
-    """File, format, range, intensities, wavelength and where the wavelength comes from."""
-    kind = "counts" if pattern.looks_like_counts else "intensities"
-    return (
-        f"{path.name} ({format_name(pattern, path)}): {pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} "
-        f"degrees in steps of {pattern.step:.4g}, {len(pattern)} points, {kind} {pattern.intensity.min():.6g} to "
-        f"{pattern.intensity.max():.6g}, wavelength {wavelength_words(pattern)}"
-    )
-
-
-def format_name(pattern: PowderPattern, path: Path) -> str:
-    """What the reader called the format, else the suffix."""
-    return pattern.metadata.get("format") or path.suffix.lstrip(".") or "unknown format"
-
-
-def wavelength_words(pattern: PowderPattern) -> str:
-    """The lines, the tube's name and where they come from."""
-    radiation = pattern.instrument.radiation
-    lines = " / ".join(f"{wavelength:.6g}" for wavelength in radiation.wavelengths)
-    source = _SOURCES.get(pattern.metadata.get("radiation_source", ""), _ASSUMED)
-    return f"{lines} A{f' ({radiation.name})' if radiation.name else ''}, {source}"
-
-
-def pattern_facts(pattern: PowderPattern, path: Path) -> dict[str, str]:
-    """What the report says of the measurement."""
-    return {
-        "Pattern": f"{path.name} ({format_name(pattern, path)})",
-        "Range": (
-            f"{pattern.two_theta[0]:.4g} to {pattern.two_theta[-1]:.5g} degrees in steps of {pattern.step:.4g}, "
-            f"{len(pattern)} points"
-        ),
-        "Wavelength": wavelength_words(pattern),
-    }

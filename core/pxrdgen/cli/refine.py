@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pxrdgen.cli.pattern_options import NumbersTogether, angle_range, first_line, pattern_facts
+from pxrdgen.cli.measured_pattern import folder_named_after, pattern_facts, print_notes, read_measured
+from pxrdgen.cli.output_console import output_console
+from pxrdgen.cli.pattern_options import (
+    ExcludedOption,
+    ForceOption,
+    ImpuritiesOption,
+    InstrumentOption,
+    NumbersTogether,
+    PatternArgument,
+    RangesOption,
+    WavelengthOption,
+    angle_ranges,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -21,7 +31,7 @@ _PLAIN_WIDTH = 100
 
 @app.command("refine", cls=NumbersTogether)
 def command(
-    pattern: Annotated[Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")],
+    pattern: PatternArgument,
     structure: Annotated[Path, typer.Argument(help="The structure to refine, a CIF.")],
     refiner: Annotated[
         str | None, typer.Option("--refiner", help="An installed refiner; default: the spec's, else least_squares.")
@@ -31,25 +41,11 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="An option of the refiner; repeatable. See plugins show."),
     ] = None,
     spec: Annotated[Path | None, typer.Option("--spec", help="A spec file (YAML) whose refiner is used.")] = None,
-    instrument: Annotated[
-        str | None,
-        typer.Option("--instrument", "-i", help="gsas2_default, laboratory, or a .instprm or .prm file."),
-    ] = None,
-    wavelength: Annotated[
-        str | None,
-        typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
-    ] = None,
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="LO HI", help="2theta range to leave out, degrees; repeatable."),
-    ] = None,
-    impurity: Annotated[
-        list[Path] | None,
-        typer.Option("--impurity", metavar="CIF", help="A crystal in the sample besides; repeatable."),
-    ] = None,
+    instrument: InstrumentOption = None,
+    wavelength: WavelengthOption = None,
+    range_: RangesOption = None,
+    exclude: ExcludedOption = None,
+    impurity: ImpuritiesOption = None,
     texture: Annotated[
         str | None,
         typer.Option("--texture", metavar="auto|none|H K L", help="March-Dollase axis, in the cell of the CIF."),
@@ -63,7 +59,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to make; default: the pattern's name + _refined.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Fit a known structure to the whole profile of a powder pattern.
 
@@ -81,33 +77,22 @@ def command(
       pxrdgen refine pbso4.xy pbso4.cif --set shift=both --set refine_asymmetry=true --background-terms 9
     """
     import pxrdgen
-    from pxrdgen.instrument import radiation_from
     from pxrdgen.io.folders import check_output_folder
-    from pxrdgen.io.instprm import with_instrument
-    from pxrdgen.io.measurement import notes_of
-    from pxrdgen.io.patterns import read_pattern
-    from pxrdgen.registry import default_registry
     from pxrdgen.report.refinement_folder import save_refinement
     from pxrdgen.report.refinement_terminal import print_refinement
 
     chosen = _refiner(refiner, set_ or (), spec)
-    radiation, remark = (None, "") if wavelength is None else radiation_from(wavelength)
-    measured = read_pattern(pattern, registry=default_registry(), radiation=radiation)
-    if instrument is not None:
-        measured = with_instrument(measured, instrument)
-    typer.echo(first_line(measured, pattern))
-    for note in (remark, *notes_of(measured)):
-        if note:
-            typer.echo(f"note: {note}")
-    target = _default_folder(pattern) if out is None else out
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
+    print_notes(notes)
+    target = folder_named_after(pattern, "_refined") if out is None else out
     check_output_folder(target, force=force)
-    excluded = [angle_range(text, "--exclude") for text in exclude or ()]
+    ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     with _progress_shown() as progress:
         refinement = pxrdgen.refine(
             measured,
             structure,
             refiner=chosen,
-            ranges=[angle_range(text, "--range") for text in range_ or ()],
+            ranges=ranges,
             exclude=excluded,
             impurity=impurity or (),
             texture=texture,
@@ -125,10 +110,7 @@ def command(
         excluded=excluded,
     )
     typer.echo("")
-    from rich.console import Console
-
-    console = Console(file=sys.stdout)
-    print_refinement(refinement, console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH))
+    print_refinement(refinement, output_console(_PLAIN_WIDTH))
     typer.echo("")
     typer.echo(
         f"wrote {target}/: open {', '.join(str(target / name) for name in written if name.endswith(('.html', '.cif')))}"
@@ -160,12 +142,6 @@ def _refiner(name: str | None, settings: Any, spec: Path | None) -> Any:
         except (ValueError, yaml.YAMLError):
             raise OptionError(f"got --set {text!r}, expected KEY=VALUE such as --set max_cycles=20") from None
     return ComponentSpec(plugin=chosen.plugin, options=options)
-
-
-def _default_folder(pattern: Path) -> Path:
-    """``brucite_cu_refined`` in the current directory for ``somewhere/brucite_cu.xy``."""
-    name = re.sub(r"[^\w.+-]+", "_", pattern.stem).strip("._") or "pattern"
-    return Path(f"{name}_refined")
 
 
 def _progress_shown() -> Any:

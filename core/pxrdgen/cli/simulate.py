@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pxrdgen.cli.pattern_options import INSTRUMENT_HELP, ForceOption
 from pxrdgen.errors import InstrumentError
 
 if TYPE_CHECKING:
@@ -30,16 +31,14 @@ _LARGEST_IN_TITLE = 500
 def command(
     structure: Annotated[Path, typer.Argument(help="A CIF of an ordered crystal.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
-    instrument: Annotated[
-        str, typer.Option("--instrument", "-i", help="gsas2_default, laboratory, or a .instprm or .prm file.")
-    ] = "gsas2_default",
+    instrument: Annotated[str, typer.Option("--instrument", "-i", help=INSTRUMENT_HELP)] = "gsas2_default",
     radiation: Annotated[
         str | None, typer.Option("--radiation", help="A tube (CuKa, CuKa1, CoKa, MoKa, ...) or a wavelength in A.")
     ] = None,
     grid: Annotated[
         tuple[float, float, float], typer.Option("--grid", "-g", help="First and last 2theta and step, in degrees.")
     ] = (5.0, 80.0, 0.01),
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Calculate the powder pattern of a CIF.
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pxrdgen.cli.measured_pattern import folder_named_after, pattern_facts, print_notes, read_measured
 from pxrdgen.cli.pattern_options import (
+    ExcludedOption,
+    ForceOption,
+    ImpuritiesOption,
+    InstrumentOption,
     NumbersTogether,
-    angle_range,
+    PatternArgument,
+    RangesOption,
+    WavelengthOption,
+    angle_ranges,
     cell_option,
-    first_line,
-    pattern_facts,
 )
 
 app = typer.Typer(add_completion=False)
@@ -21,7 +26,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command("solve", cls=NumbersTogether)
 def command(
-    pattern: Annotated[Path, typer.Argument(help="A pattern file of any format that 'pxrdgen plugins list' reads.")],
+    pattern: PatternArgument,
     formula: Annotated[str, typer.Option("--formula", "-f", help="Of one formula unit, such as CuSO4.5H2O.")],
     z: Annotated[
         int | None,
@@ -43,25 +48,11 @@ def command(
     space_group: Annotated[
         str | None, typer.Option("--space-group", help="Number or symbol with its setting, such as P21/n.")
     ] = None,
-    instrument: Annotated[
-        str | None,
-        typer.Option("--instrument", "-i", help="gsas2_default, laboratory, or a .instprm or .prm file."),
-    ] = None,
-    wavelength: Annotated[
-        str | None,
-        typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
-    ] = None,
-    range_: Annotated[
-        list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude", metavar="LO HI", help="2theta range to leave out, degrees; repeatable."),
-    ] = None,
-    impurity: Annotated[
-        list[Path] | None,
-        typer.Option("--impurity", metavar="CIF", help="A crystal in the sample besides; repeatable."),
-    ] = None,
+    instrument: InstrumentOption = None,
+    wavelength: WavelengthOption = None,
+    range_: RangesOption = None,
+    exclude: ExcludedOption = None,
+    impurity: ImpuritiesOption = None,
     candidates: Annotated[int | None, typer.Option("--candidates", help="Structures kept while searching.")] = None,
     budget: Annotated[float | None, typer.Option("--budget", help="Seconds of searching.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of all randomness.")] = None,
@@ -71,7 +62,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The folder to make; default: the pattern's name + _solution.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Find the crystal structure behind a powder pattern.
 
@@ -90,26 +81,14 @@ def command(
     """
     import pxrdgen
     from pxrdgen.cli.solving import finish, progress_shown
-    from pxrdgen.instrument import radiation_from
     from pxrdgen.io.folders import check_output_folder
-    from pxrdgen.io.instprm import with_instrument
-    from pxrdgen.io.measurement import notes_of
-    from pxrdgen.io.patterns import read_pattern
-    from pxrdgen.registry import default_registry
     from pxrdgen.specs import read_spec
 
-    radiation, remark = (None, "") if wavelength is None else radiation_from(wavelength)
-    measured = read_pattern(pattern, registry=default_registry(), radiation=radiation)
-    if instrument is not None:
-        measured = with_instrument(measured, instrument)
-    typer.echo(first_line(measured, pattern))
-    for note in (remark, *notes_of(measured)):
-        if note:
-            typer.echo(f"note: {note}")
-    target = default_folder(pattern) if out is None else out
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
+    print_notes(notes)
+    target = folder_named_after(pattern, "_solution") if out is None else out
     check_output_folder(target, force=force)
-    ranges = [angle_range(text, "--range") for text in range_ or ()]
-    excluded = [angle_range(text, "--exclude") for text in exclude or ()]
+    ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     with progress_shown() as progress:
         solution = pxrdgen.solve(
             measured,
@@ -128,9 +107,3 @@ def command(
             progress=progress,
         )
     raise typer.Exit(finish(solution, target, force=force, title=pattern.stem, facts=pattern_facts(measured, pattern)))
-
-
-def default_folder(pattern: Path) -> Path:
-    """``brucite_cu_solution`` in the current directory for ``somewhere/brucite_cu.xy``."""
-    name = re.sub(r"[^\w.+-]+", "_", pattern.stem).strip("._") or "pattern"
-    return Path(f"{name}_solution")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from pxrdgen.cli.output_console import output_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -84,16 +85,13 @@ def finish(
     solution: Solution, out: Path, *, force: bool = False, title: str = "", facts: Mapping[str, str] | None = None
 ) -> int:
     """Write the folder, print the answer, and return the exit code."""
-    from rich.console import Console
-
     from pxrdgen.io.solutions import save_solution
     from pxrdgen.report.terminal import print_solution
     from pxrdgen.solver.values import Verdict
 
     written = save_solution(solution, out, force=force, title=title, pattern_facts=facts)
     typer.echo("")
-    console = Console(file=sys.stdout)
-    print_solution(solution, console if console.is_terminal else Console(file=sys.stdout, width=_PLAIN_WIDTH))
+    print_solution(solution, output_console(_PLAIN_WIDTH))
     typer.echo("")
     pages = [f"{out / name}" for name in ("report.html", "candidate_01.cif") if name in written]
     typer.echo(f"wrote {out}{'/: open ' if pages else ''}{', '.join(pages)}")

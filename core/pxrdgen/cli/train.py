@@ -25,15 +25,46 @@ TrackerOption = Annotated[
 ]
 UriOption = Annotated[str, typer.Option("--tracking-uri", help="MLflow server or store, with --tracker mlflow.")]
 
+#: what the command is called that trains components of a kind.
+_NAMES = {
+    ComponentKind.GENERATOR: "generator",
+    ComponentKind.ENCODER: "encoder",
+    ComponentKind.CELL_PREDICTOR: "cells",
+}
 
-@app.command("generator")
-def train_generator(
-    spec: SpecArgument,
-    out: FolderOption,
-    hours: HoursOption = float("inf"),
-    tracker: TrackerOption = "none",
-    tracking_uri: UriOption = "",
-) -> None:
+
+def _offer(kind: ComponentKind, words: str) -> None:
+    """Add the command that trains components of a kind; ``words`` are its help."""
+
+    @app.command(_NAMES[kind], help=words)
+    def command(
+        spec: SpecArgument,
+        out: FolderOption,
+        hours: HoursOption = float("inf"),
+        tracker: TrackerOption = "none",
+        tracking_uri: UriOption = "",
+    ) -> None:
+        from pxrdgen.tracking import build_tracker
+        from pxrdgen.training import runs
+        from pxrdgen.training.spec import read_training_spec
+        from pxrdgen.training.tracked import tracked_training
+
+        read = read_training_spec(spec)
+        if read.kind is not kind:
+            advice = f"; use 'pxrdgen train {_NAMES[read.kind]}'" if read.kind in _NAMES else ""
+            raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}{advice}")
+        with tracked_training(build_tracker(tracker, tracking_uri), read, out) as note:
+
+            def report(line: LogLine) -> None:
+                _print(line)
+                note(line)
+
+            progress = runs.train(read, out, max_seconds=3600.0 * hours, report=report)
+        typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
+
+
+_offer(
+    ComponentKind.GENERATOR,
     """Train a generator. Killed or stopped at any moment, the same command continues where it was.
 
     The learning rate stays constant; 'pxrdgen train cooldown' takes it to zero when time is up.
@@ -43,18 +74,11 @@ def train_generator(
       pxrdgen train generator flow.yaml --out runs/flow --hours 2
 
       pxrdgen train cooldown runs/flow --minutes 10
-    """
-    _train(ComponentKind.GENERATOR, spec, out, hours, tracker, tracking_uri)
+    """,
+)
 
-
-@app.command("encoder")
-def train_encoder(
-    spec: SpecArgument,
-    out: FolderOption,
-    hours: HoursOption = float("inf"),
-    tracker: TrackerOption = "none",
-    tracking_uri: UriOption = "",
-) -> None:
+_offer(
+    ComponentKind.ENCODER,
     """Pre-train a pattern encoder against a structure encoder, so that patterns and crystals find each other.
 
     Examples:
@@ -62,18 +86,11 @@ def train_encoder(
       pxrdgen train encoder peaks.yaml --out runs/peaks --hours 1
 
       pxrdgen train cooldown runs/peaks --minutes 10
-    """
-    _train(ComponentKind.ENCODER, spec, out, hours, tracker, tracking_uri)
+    """,
+)
 
-
-@app.command("cells")
-def train_cells(
-    spec: SpecArgument,
-    out: FolderOption,
-    hours: HoursOption = float("inf"),
-    tracker: TrackerOption = "none",
-    tracking_uri: UriOption = "",
-) -> None:
+_offer(
+    ComponentKind.CELL_PREDICTOR,
     """Train a predictor of unit cells. Like 'pxrdgen train generator', for components of kind cell-predictor.
 
     Examples:
@@ -81,8 +98,8 @@ def train_cells(
       pxrdgen train cells cellnet.yaml --out runs/cellnet --hours 1
 
       pxrdgen train cooldown runs/cellnet --minutes 10
-    """
-    _train(ComponentKind.CELL_PREDICTOR, spec, out, hours, tracker, tracking_uri)
+    """,
+)
 
 
 @app.command("cooldown")
@@ -127,25 +144,6 @@ def export_weights(
 
     card = runs.export(run, weights, metrics=metrics)
     typer.echo(f"{weights}: {card.kind} {card.component!r}, SHA-256 {card.sha256}")
-
-
-def _train(kind: ComponentKind, spec: Path, out: Path, hours: float, tracker: str, tracking_uri: str) -> None:
-    from pxrdgen.tracking import build_tracker
-    from pxrdgen.training import runs
-    from pxrdgen.training.spec import read_training_spec
-    from pxrdgen.training.tracked import tracked_training
-
-    read = read_training_spec(spec)
-    if read.kind is not kind:
-        raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}; use 'pxrdgen train {read.kind}'")
-    with tracked_training(build_tracker(tracker, tracking_uri), read, out) as note:
-
-        def report(line: LogLine) -> None:
-            _print(line)
-            note(line)
-
-        progress = runs.train(read, out, max_seconds=3600.0 * hours, report=report)
-    typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
 
 
 def _print(line: LogLine) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -24,6 +25,10 @@ WEIGHTS_FORMAT = 1
 MAX_WEIGHTS_BYTES = 2 * 2**30
 _MAX_CARD_BYTES = 256 * 1024
 SUFFIX = ".safetensors"
+
+
+class LargerThanTrainedWarning(UserWarning):
+    """A cell holds more atoms than any the weights were trained on."""
 
 
 class WeightsCard(BaseModel):
@@ -54,6 +59,24 @@ class ShippedWeights(Protocol):
     @property
     def path(self) -> Path:
         """The ``.safetensors`` file; its card lies beside it."""
+
+
+def warn_if_larger_than_trained(card: WeightsCard | None, num_atoms: int, *, stacklevel: int) -> None:
+    """Warn of a primitive cell of ``num_atoms`` that is larger than any the card's weights were trained on.
+
+    Args:
+        card: nothing is said without one.
+        num_atoms: in the primitive cell.
+        stacklevel: of :func:`warnings.warn`, as if it stood in place of this call.
+    """
+    if card is None or num_atoms <= card.max_atoms:
+        return
+    warnings.warn(
+        f"{num_atoms} atoms in the primitive cell; the weights were trained on at most {card.max_atoms}: "
+        f"proposals of {card.component!r} are less reliable here",
+        LargerThanTrainedWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def card_path(weights: Path) -> Path:

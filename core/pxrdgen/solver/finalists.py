@@ -22,6 +22,8 @@ from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, symmetry_ladder
 ITERATIONS = 15
 #: a misfit below this is perfect for every purpose; it keeps the logarithm of a noise-free fit finite.
 LEAST_MISFIT = 4e-3
+#: a finalist whose misfit is so many times that of the best (or this one) cannot win on the whole profile.
+HOPELESS, GOOD_MISFIT = 4.0, 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,3 +134,11 @@ def distinct(finalists: list[Finalist], count: int) -> list[Finalist]:
     shortlist = finalists[: 3 * count]
     groups = merge_duplicates([finalist.crystal for finalist in shortlist])
     return [shortlist[group[0]] for group in sorted(groups)][:count]
+
+
+def worth_refining(finalists: list[Finalist]) -> list[Finalist]:
+    """The first two, for one must be compared with something, and all others that could win."""
+    if not finalists:
+        return []
+    limit = HOPELESS * max(min(finalist.misfit for finalist in finalists), GOOD_MISFIT)
+    return finalists[:2] + [finalist for finalist in finalists[2:] if finalist.misfit <= limit]

@@ -63,37 +63,53 @@ class Search:
             Population(problem=problem, target=target, generator=generator, fitter=fitter, size=settings.candidates)
             for generator in self._generators.values()
         ]
+        self._rounds = self._found_again = 0
         self.found: Pool | None = None
+        #: whether there is nothing more to look for, or no round left to do it in.
+        self.over = settings.rounds < 1
 
-    def run(self, on_round: Callable[[int, float], None] | None = None, stop: Callable[[], bool] | None = None) -> Pool:
+    def run(
+        self,
+        on_round: Callable[[int, float], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Pool:
         """Propose and fit until the settings' limits, or until nothing is left to explain, or until independent
-        populations have come to the same best.
+        populations have come to the same best. Called again it goes on, unless the search is :attr:`over`.
 
         ``on_round(round, best score)`` is called after each round, then ``stop()`` says whether to end.
+        ``seconds`` of this call replace those of the settings.
 
         Raises:
             SymmetryError: no generator has anything to propose.
         """
         start = self._settings.clock()
-        found_again = 0
-        for round_number in range(self._settings.rounds):
+        limit = self._settings.seconds if seconds is None else seconds
+        while not self.over:
+            round_number = self._rounds
             at_work = [population for population in self._populations if population.advance(round_number, self._rng)]
             if not at_work and self.found is not None:
-                break  # every generator is at its end
+                self.over = True  # every generator is at its end
+                break
             if not at_work:
                 raise SymmetryError(
                     f"got no arrangement to begin with: {' and '.join(self._generators)} found no room for the atoms "
                     "in the space group and cell; check the formula, Z and the space group, or leave the group out"
                 )
-            self.found = replace(self._merged(at_work), rounds=round_number + 1)
+            self._rounds += 1
+            self.found = replace(self._merged(at_work), rounds=self._rounds)
+            self._found_again += self._renewed(at_work)
+            self.over = (
+                self.found.best_score < PERFECT
+                or self._found_again >= ENOUGH_TIMES
+                or self._rounds >= self._settings.rounds
+            )
             if on_round is not None:
-                on_round(round_number + 1, self.found.best_score)
-            if self.found.best_score < PERFECT or (stop is not None and stop()):
+                on_round(self._rounds, self.found.best_score)
+            if stop is not None and stop():
                 break
-            if self._settings.seconds is not None and self._settings.clock() - start > self._settings.seconds:
-                break
-            found_again += self._renewed(at_work)
-            if found_again >= ENOUGH_TIMES:
+            if limit is not None and self._settings.clock() - start > limit:
                 break
         if self.found is None:
             raise ValueError(f"got {self._settings.rounds} rounds, expected at least 1")

@@ -20,6 +20,31 @@ _FORBIDDEN = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
+class Uncoupled:
+    """B crystals of n atoms, and noise that has nothing to do with them yet.
+
+    Args:
+        clean, noise: [B, n, 3] fractional coordinates.
+        species: [B, n] atomic numbers.
+        basis: [B, 3, 3] rows a, b, c, A.
+        rotations: [B, R, 3, 3] that map each lattice onto itself.
+        rotation_count: [B] how many of them are in use, from the first.
+    """
+
+    clean: Tensor
+    noise: Tensor
+    species: Tensor
+    basis: Tensor
+    rotations: Tensor
+    rotation_count: Tensor
+
+    @property
+    def same(self) -> Tensor:
+        """[B, n, n] whether two atoms are of one element."""
+        return self.species[:, :, None] == self.species[:, None, :]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Coupled:
     """Clean coordinates [B, n, 3] and displacements to the noise [B, n, 3] (A, Cartesian, mean zero)."""
 
@@ -31,64 +56,32 @@ class Coupling(ABC):
     """Pairs noise with an equivalent image of the data."""
 
     @abstractmethod
-    def pair(
-        self,
-        *,
-        clean: Tensor,
-        noise: Tensor,
-        species: Tensor,
-        basis: Tensor,
-        rotations: Tensor,
-        rotation_count: Tensor,
-        rng: torch.Generator,
-    ) -> Coupled:
-        """Couple ``clean`` and ``noise`` [B, n, 3] of crystals with ``species`` [B, n] in ``basis`` [B, 3, 3].
-
-        ``rotations`` [B, R, 3, 3] map each lattice onto itself, the first ``rotation_count`` [B] are in use.
-        """
+    def pair(self, uncoupled: Uncoupled, rng: torch.Generator) -> Coupled:
+        """An image of each crystal, and how far it is to the noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoCoupling(Coupling):
     """The data as they are, as published; only the mean displacement is taken out."""
 
-    def pair(
-        self,
-        *,
-        clean: Tensor,
-        noise: Tensor,
-        species: Tensor,
-        basis: Tensor,
-        rotations: Tensor,
-        rotation_count: Tensor,
-        rng: torch.Generator,
-    ) -> Coupled:
+    def pair(self, uncoupled: Uncoupled, rng: torch.Generator) -> Coupled:
         """See :meth:`Coupling.pair`."""
-        del species, rotations, rotation_count, rng
-        return Coupled(clean=clean, displacement=_centred(minimum_image(noise - clean, basis)))
+        del rng
+        clean = uncoupled.clean
+        return Coupled(clean=clean, displacement=_displacement(clean, uncoupled.noise, uncoupled.basis))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssignmentCoupling(Coupling):
     """Equal atoms exchanged so that the displacements are shortest; nothing else moves."""
 
-    def pair(
-        self,
-        *,
-        clean: Tensor,
-        noise: Tensor,
-        species: Tensor,
-        basis: Tensor,
-        rotations: Tensor,
-        rotation_count: Tensor,
-        rng: torch.Generator,
-    ) -> Coupled:
+    def pair(self, uncoupled: Uncoupled, rng: torch.Generator) -> Coupled:
         """See :meth:`Coupling.pair`."""
-        del rotations, rotation_count, rng
-        same = species[:, :, None] == species[:, None, :]
-        order = _assign(_costs(clean[:, None], noise, same, basis))[:, 0]
+        del rng
+        clean, noise, basis = uncoupled.clean, uncoupled.noise, uncoupled.basis
+        order = _assign(_costs(clean[:, None], uncoupled))[:, 0]
         permuted = clean.gather(1, order[..., None].expand_as(clean))
-        return Coupled(clean=permuted, displacement=_centred(minimum_image(noise - permuted, basis)))
+        return Coupled(clean=permuted, displacement=_displacement(permuted, noise, basis))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,62 +96,44 @@ class SymmetryAwareCoupling(Coupling):
     choices: int = 64
     assigned: int = 8
 
-    def pair(
-        self,
-        *,
-        clean: Tensor,
-        noise: Tensor,
-        species: Tensor,
-        basis: Tensor,
-        rotations: Tensor,
-        rotation_count: Tensor,
-        rng: torch.Generator,
-    ) -> Coupled:
+    def pair(self, uncoupled: Uncoupled, rng: torch.Generator) -> Coupled:
         """See :meth:`Coupling.pair`."""
-        same = species[:, :, None] == species[:, None, :]
-        moved = self._images(clean, noise, same, rotations, rotation_count, rng)
-        costs = _costs(moved, noise, same, basis)
+        moved = self._images(uncoupled, rng)
+        costs = _costs(moved, uncoupled)
         bound = torch.maximum(costs.amin(dim=3).sum(dim=2), costs.amin(dim=2).sum(dim=2))
         best = torch.topk(bound, min(self.assigned, self.choices), dim=1, largest=False).indices
-        rows = torch.arange(len(clean))[:, None]
+        rows = torch.arange(len(moved))[:, None]
         moved, costs = moved[rows, best], costs[rows, best]
         order = _assign(costs)
         permuted = moved.gather(2, order[..., None].expand(-1, -1, -1, 3))
-        displacement = _centred(minimum_image(noise[:, None] - permuted, basis))
+        displacement = _displacement(permuted, uncoupled.noise[:, None], uncoupled.basis)
         chosen = (displacement**2).sum(dim=(2, 3)).argmin(dim=1)
         return Coupled(clean=permuted[rows[:, 0], chosen], displacement=displacement[rows[:, 0], chosen])
 
-    def _images(
-        self,
-        clean: Tensor,
-        noise: Tensor,
-        same: Tensor,
-        rotations: Tensor,
-        rotation_count: Tensor,
-        rng: torch.Generator,
-    ) -> Tensor:
-        """[B, K, n, 3] images of ``clean`` after a random rotation, sign and shift."""
+    def _images(self, uncoupled: Uncoupled, rng: torch.Generator) -> Tensor:
+        """[B, K, n, 3] images of the crystals after a random rotation, sign and shift."""
+        clean = uncoupled.clean
         batch, size = clean.shape[:2]
-        pick = (torch.rand(batch, self.choices, generator=rng) * rotation_count[:, None]).long()
+        pick = (torch.rand(batch, self.choices, generator=rng) * uncoupled.rotation_count[:, None]).long()
         sign = torch.randint(0, 2, (batch, self.choices, 1, 1), generator=rng).to(clean.dtype) * 2 - 1
-        chosen = rotations[torch.arange(batch)[:, None], pick].to(clean.dtype)
+        chosen = uncoupled.rotations[torch.arange(batch)[:, None], pick].to(clean.dtype)
         moved = sign * (clean[:, None] @ chosen)
         atom = torch.randint(0, size, (batch, self.choices), generator=rng)
         keys = torch.rand(batch, self.choices, size, generator=rng)
-        allowed = same[torch.arange(batch)[:, None], atom]
+        allowed = uncoupled.same[torch.arange(batch)[:, None], atom]
         partner = torch.where(allowed, keys, -1.0).argmax(dim=2)
         start = moved.gather(2, atom[..., None, None].expand(-1, -1, 1, 3))
-        end = noise[torch.arange(batch)[:, None], partner][:, :, None]
+        end = uncoupled.noise[torch.arange(batch)[:, None], partner][:, :, None]
         return moved + (end - start)
 
 
-def _costs(moved: Tensor, noise: Tensor, same: Tensor, basis: Tensor) -> Tensor:
+def _costs(moved: Tensor, uncoupled: Uncoupled) -> Tensor:
     """[B, K, noise atom, image atom] squared distances, A^2, from ``moved`` [B, K, n, 3]; large between elements."""
     batch, choices, size = moved.shape[:3]
-    difference = log_map(moved[:, :, None, :, :], noise[:, None, :, None, :])
-    cartesian = difference.reshape(batch, -1, 3) @ basis
+    difference = log_map(moved[:, :, None, :, :], uncoupled.noise[:, None, :, None, :])
+    cartesian = difference.reshape(batch, -1, 3) @ uncoupled.basis
     squared = (cartesian * cartesian).sum(-1).reshape(batch, choices, size, size)
-    return squared.masked_fill_(~same[:, None], _FORBIDDEN)
+    return squared.masked_fill_(~uncoupled.same[:, None], _FORBIDDEN)
 
 
 def _assign(costs: Tensor) -> Tensor:
@@ -170,5 +145,7 @@ def _assign(costs: Tensor) -> Tensor:
     return torch.as_tensor(solved).reshape(costs.shape[:3])
 
 
-def _centred(displacement: Tensor) -> Tensor:
+def _displacement(image: Tensor, noise: Tensor, basis: Tensor) -> Tensor:
+    """[..., n, 3] from an image to the noise, A, its mean over the atoms taken out."""
+    displacement = minimum_image(noise - image, basis)
     return displacement - displacement.mean(dim=-2, keepdim=True)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pxrdgen.training.batch import TrainingBatch
-from pxrdgen_generators.coupling import Coupled, Coupling
+from pxrdgen_generators.coupling import Coupled, Coupling, Uncoupled
 from pxrdgen_generators.manifolds import to_fractional, wrap
 
 
@@ -85,15 +85,15 @@ class LinearPath(AtomPath):
     def pair(self, batch: TrainingBatch, rng: torch.Generator) -> Coupled:
         """See :meth:`AtomPath.pair`."""
         crystals = batch.crystals
-        return self.coupling.pair(
+        uncoupled = Uncoupled(
             clean=crystals.frac_coords,
             noise=torch.rand(crystals.frac_coords.shape, generator=rng),
             species=crystals.species,
             basis=crystals.basis,
             rotations=batch.rotations,
             rotation_count=batch.rotation_count,
-            rng=rng,
         )
+        return self.coupling.pair(uncoupled, rng)
 
     def noise(self, shape: torch.Size, basis: Tensor, length: Tensor, rng: torch.Generator) -> Tensor:
         """Gaussian, of mean zero over the atoms, as large as coupled displacements are."""

@@ -12,7 +12,14 @@ from torch import Tensor
 from pxrdgen.training.batch import Rows, make_batch
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.simulation_options import SimulationOptions
-from pxrdgen_generators.coupling import AssignmentCoupling, Coupled, Coupling, NoCoupling, SymmetryAwareCoupling
+from pxrdgen_generators.coupling import (
+    AssignmentCoupling,
+    Coupled,
+    Coupling,
+    NoCoupling,
+    SymmetryAwareCoupling,
+    Uncoupled,
+)
 from pxrdgen_generators.manifolds import log_map, minimum_image, to_fractional, wrap
 from pxrdgen_generators.paths import AtomPath, LinearPath, coupled_variance
 from pxrdgen_generators.samplers import (
@@ -127,15 +134,15 @@ def test_training_times_follow_their_density() -> None:
 
 def _pair(corpus: Corpus, coupling: Coupling, clean: Tensor, noise: Tensor) -> Coupled:
     group = corpus.groups[5]
-    return coupling.pair(
+    uncoupled = Uncoupled(
         clean=clean,
         noise=noise,
         species=group.species,
         basis=group.basis,
         rotations=group.rotations,
         rotation_count=group.rotation_count,
-        rng=seeded(4),
     )
+    return coupling.pair(uncoupled, seeded(4))
 
 
 def test_without_coupling_the_displacement_is_the_centred_minimum_image(corpus: Corpus) -> None:

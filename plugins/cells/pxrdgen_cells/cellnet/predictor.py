@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,8 @@ from pxrdgen.cells.volume_prior import log_volume_prior
 from pxrdgen.components import ComponentKind
 from pxrdgen.errors import CellError, OptionError, WeightsError
 from pxrdgen.interfaces import CellPredictor
-from pxrdgen.io.weights import WeightsCard, find_weights, load_weights
+from pxrdgen.io.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
+from pxrdgen.io.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
 from pxrdgen_cells.cellnet.feed import LineFeed, first_peaks
 from pxrdgen_cells.cellnet.line_lists import LineLists
 from pxrdgen_cells.cellnet.model import CellModel
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 NAME = "cellnet"
 #: fewer peaks than this say too little of a cell.
 FEWEST_PEAKS = 4
-
-
-class LargerThanTrainedWarning(UserWarning):
-    """A cell holds more atoms than any the weights were trained on."""
 
 
 class CellNet(CellPredictor):
@@ -109,16 +105,9 @@ class CellNet(CellPredictor):
                 f"got {peaks} peak(s), expected at least {FEWEST_PEAKS} to propose cells; "
                 "measure a wider range or longer, or give the cell"
             )
-        if self._card is None or problem.composition is None or problem.z is None:
-            return
-        atoms = problem.composition.num_atoms * problem.z
-        if atoms > self._card.max_atoms:
-            warnings.warn(
-                f"{atoms} atoms in the primitive cell; the weights were trained on at most {self._card.max_atoms}: "
-                f"proposals of {NAME!r} are less reliable here",
-                LargerThanTrainedWarning,
-                stacklevel=3,
-            )
+        if problem.composition is not None and problem.z is not None:
+            atoms = problem.composition.num_atoms * problem.z
+            warn_if_larger_than_trained(self._card, atoms, stacklevel=3)
 
 
 def condition_of(problem: CellProblem, *, max_peaks: int) -> Condition:

@@ -7,7 +7,6 @@ import random
 import zipfile
 import zlib
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,8 @@ from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces import PatternReader
 from pxrdgen.io.measurement import Measurement, Scan, to_pattern
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "patterns"
+from .made_up_pattern import FIXTURES
+
 FILES = {
     "brml": "bruker.brml", "bruker-raw": "bruker_v4.raw", "columns": "plain.xy", "gsas": "bank_esd.gsas",
     "pdcif": "powder.cif", "ras": "rigaku.ras", "rasx": "rigaku.rasx", "uxd": "bruker.uxd",

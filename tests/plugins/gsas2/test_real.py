@@ -29,6 +29,8 @@ from pxrdgen_refiners.gsas2.options import Gsas2Options, Gsas2WorkerOptions
 from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
 from pxrdgen_refiners.gsas2.simulation import simulate_with_gsas2
 
+from .stand_in import rutile
+
 FloatArray = NDArray[np.float64]
 
 pytestmark = pytest.mark.slow
@@ -43,17 +45,6 @@ def gsas2_python() -> str:
     if not python:
         pytest.skip("needs GSAS-II: set PXRDGEN_GSAS2_PYTHON to the Python interpreter that has it")
     return python
-
-
-def rutile() -> Crystal:
-    x = 0.3053
-    coords = [[0, 0, 0], [0.5, 0.5, 0.5], [x, x, 0], [-x, -x, 0], [0.5 + x, 0.5 - x, 0.5], [0.5 - x, 0.5 + x, 0.5]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array(coords),
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-        name="rutile",
-    )
 
 
 def salt() -> Crystal:

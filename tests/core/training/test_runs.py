@@ -1,0 +1,59 @@
+"""Runs from a spec: cooled down, exported, and refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pxrdgen.components import ComponentKind
+from pxrdgen.errors import OptionError, TrainingError
+from pxrdgen.io.dataset import CrystalDataset, pack
+from pxrdgen.io.weights import verify_weights
+from pxrdgen.registry import default_registry
+from pxrdgen.training import checkpoint, runs
+from pxrdgen.training.spec import read_training_spec
+
+from .toy import TINY
+
+
+def test_a_cooldown_branches_off_and_its_weights_serve_the_generator(dataset: CrystalDataset, tmp_path: Path) -> None:
+    pack(dataset, tmp_path / "pack.npz")
+    (tmp_path / "spec.json").write_text(json.dumps(TINY))
+    spec = read_training_spec(tmp_path / "spec.json")
+    runs.train(spec.model_copy(update={"training": spec.training.model_copy(update={"steps": 6})}), tmp_path / "run")
+    branch, end = runs.cool_down(tmp_path / "run", steps=5)
+    assert branch.name == "cooldown-00000006"
+    assert end.step == 11
+    assert end.crystals > 0
+    assert checkpoint.checkpoints(tmp_path / "run")[-1].name == "step-00000006", "the run itself is left as it was"
+    rates = [json.loads(line)["rate"] for line in (branch / "log.jsonl").read_text().splitlines()]
+    assert rates == sorted(rates, reverse=True)
+    assert runs.cool_down(tmp_path / "run", steps=5)[1].step == 11, "repeating it adds nothing"
+
+    (tmp_path / "metrics.json").write_text('{"match": 0.5}')
+    card = runs.export(branch, tmp_path / "tiny.safetensors", metrics=tmp_path / "metrics.json")
+    assert verify_weights(tmp_path / "tiny.safetensors") == card
+    assert (card.max_atoms, card.elements, card.metrics) == (3, [8, 11, 17, 22], {"match": 0.5})
+    options = {"weights": str(tmp_path / "tiny.safetensors")}
+    assert default_registry().build(ComponentKind.GENERATOR, "flow", options).can_renoise
+
+
+def test_what_has_nothing_to_train_says_so(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("component: {plugin: direct_space}\ncorpus: {path: x.npz}\n")
+    with pytest.raises(OptionError, match="nothing to train"):
+        runs.build(read_training_spec(tmp_path / "spec.yaml"))
+
+
+def test_a_run_without_checkpoints_cannot_be_cooled_down(tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(TINY))
+    with pytest.raises(TrainingError, match="without a checkpoint"):
+        runs.cool_down(tmp_path, steps=5)
+
+
+def test_an_unknown_key_of_a_training_spec_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("component: {plugin: flow}\ncorpus: {path: x.npz}\ntraining: {learning_rat: 1}\n")
+    with pytest.raises(OptionError, match="learning_rate"):
+        read_training_spec(spec)
