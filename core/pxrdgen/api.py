@@ -177,6 +177,6 @@ def _with_provenance(solution: Solution, spec: PipelineSpec, registry: Registry,
         **solution.provenance,
         "spec": resolve_spec(spec, registry).model_dump(mode="json"),
         "versions": {"pxrdgen": __version__, **component_versions(spec, registry)},
-        "citations": ["pxrdgen", "moyopy", "spglib", "gemmi"],
+        "citations": ["pxrdgen", "fox", "extinction", "moyo", "spglib", "gemmi"],
     }
     return replace(solution, provenance=provenance, notes=(*notes, *solution.notes))

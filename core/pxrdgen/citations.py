@@ -120,6 +120,33 @@ CITATIONS = (
   doi     = {10.21105/joss.04200}
 }""",
     ),
+    Citation(
+        key="fox",
+        reason="direct-space structure solution, the tradition of direct_space and wyckoff",
+        bibtex="""@article{fox,
+  author  = {Favre-Nicolin, Vincent and {\\v{C}}ern{\\'y}, Radovan},
+  title   = {{FOX}, `free objects for crystallography': a modular approach to ab initio structure determination from
+             powder diffraction},
+  journal = {Journal of Applied Crystallography},
+  volume  = {35},
+  pages   = {734--743},
+  year    = {2002},
+  doi     = {10.1107/S0021889802015236}
+}""",
+    ),
+    Citation(
+        key="extinction",
+        reason="probabilities of extinction symbols from fitted intensities",
+        bibtex="""@article{extinction,
+  author  = {Markvardsen, Anders J. and David, William I. F. and Johnson, John C. and Shankland, Kenneth},
+  title   = {A probabilistic approach to space-group determination from powder diffraction data},
+  journal = {Acta Crystallographica Section A},
+  volume  = {57},
+  pages   = {47--54},
+  year    = {2001},
+  doi     = {10.1107/S0108767300012174}
+}""",
+    ),
 )
 
 

@@ -8,6 +8,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 import pxrdgen
+from pxrdgen.citations import citations
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import CellError
@@ -35,6 +36,7 @@ def test_fluorite_is_solved_from_pattern_and_formula_alone(pattern: pxrdgen.Powd
     assert best.space_group_number == 225
     assert best.conventional.cell.a == pytest.approx(5.463, abs=0.002)
     assert any("the cell was found from the pattern: cubic F" in note for note in solution.notes)
+    assert {work.key for work in citations(solution.provenance["citations"])} >= {"pxrdgen", "fox", "moyo"}
 
 
 def test_a_centring_without_a_cell_is_refused(pattern: pxrdgen.PowderPattern) -> None:

@@ -106,7 +106,7 @@ def refine(
         "versions": {"pxrdgen": __version__, f"refiner {spec.plugin}": f"{component.distribution} {component.version}"},
         "ranges": [list(pair) for pair in ranges],
         "exclude": [list(pair) for pair in exclude],
-        "citations": ["pxrdgen", "moyopy", "spglib", "gemmi"],
+        "citations": ["pxrdgen", "moyo", "spglib", "gemmi"],
     }
     return replace(found, provenance=MappingProxyType(dict(provenance)))
 

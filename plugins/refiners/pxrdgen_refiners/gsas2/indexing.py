@@ -39,6 +39,8 @@ LATTICES: Mapping[str, tuple[tuple[int, str], ...]] = MappingProxyType(
 )
 #: fewest lines that tell cells apart, and how many calculated lines there may be for each observed one.
 LEAST_LINES, MOST_CALCULATED = 8, 4.0
+#: strongest lines that are taken however weak they are.
+FIRST_LINES = 8
 
 
 class Gsas2Warning(UserWarning):
@@ -72,7 +74,9 @@ class Gsas2Indexing(CellPredictor):
         angles = np.asarray(peaks.two_theta, dtype=np.float64)
         if angles.size < LEAST_LINES:
             raise CellError(f"got {angles.size} peaks, expected at least {LEAST_LINES} to find a cell")
-        first = np.argsort(angles)[: self.options.lines]
+        strong = int((peaks.relative_intensity >= self.options.least_intensity).sum())
+        # peaks come by increasing angle
+        first = np.sort(np.argsort(-peaks.area)[: max(strong, FIRST_LINES)])[: self.options.lines]
         lines = [
             {"two_theta": float(angles[i]), "intensity": float(peaks.area[i]), "d": float(d)}
             for i, d in zip(first, d_from_two_theta(angles[first], wavelength), strict=True)

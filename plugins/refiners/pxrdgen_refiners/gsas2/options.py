@@ -69,7 +69,10 @@ class Gsas2IndexingOptions(Gsas2WorkerOptions):
         default=("cubic", "hexagonal", "trigonal", "tetragonal", "orthorhombic", "monoclinic"),
         description="crystal systems to try, from high to low symmetry",
     )
-    lines: int = Field(default=25, ge=10, le=60, description="strongest low-angle lines that are indexed")
+    lines: int = Field(default=25, ge=10, le=60, description="lines of lowest angle that are indexed")
+    least_intensity: float = Field(
+        default=1.0, ge=0, le=100, description="per cent of the strongest line; weaker ones only make up the first eight"
+    )
     most_unindexed: int = Field(default=2, ge=0, description="lines of the first twenty a cell may leave unindexed")
     least_m20: float = Field(default=3.0, ge=0, description="figure of merit below which cells are dropped")
     start_volume: float = Field(default=25.0, gt=0, description="smallest cell volume tried, A^3")
