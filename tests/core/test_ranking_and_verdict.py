@@ -69,6 +69,16 @@ def test_overlapping_atoms_cost_rank(known: dict[str, Crystal]) -> None:
     assert ranking[0].refinement.crystal is good
 
 
+def test_a_structure_that_fits_far_better_wins_in_spite_of_an_unusual_contact(known: dict[str, Crystal]) -> None:
+    far = known["salt"]
+    near = replace(far, basis=0.85 * far.basis)
+    pair = [finalist(near), finalist(far)]
+    far_better = ranked(pair, [refined(near, 0.01), refined(far, 0.03)], points=500)
+    hardly_better = ranked(pair, [refined(near, 0.029), refined(far, 0.03)], points=500)
+    assert far_better[0].refinement.crystal is near
+    assert hardly_better[0].refinement.crystal is far
+
+
 def test_poor_fits_count_for_fewer_points(known: dict[str, Crystal]) -> None:
     crystal = known["rutile"]
     pair = [finalist(crystal, 1), finalist(crystal, 1)]

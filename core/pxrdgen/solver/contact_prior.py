@@ -23,6 +23,8 @@ FALLBACK_WEIGHT = 6.0
 FALLBACK_FACTOR = 0.95
 #: one contact at (1 - x) of the usual raises misfit^2 by (STRENGTH x)^2.
 STRENGTH = 0.35
+#: penalty of one contact at half the usual distance.
+SEVERE = 0.03
 
 
 @lru_cache(maxsize=1)
@@ -99,3 +101,13 @@ class ContactPenalty:
     def _vectors(self, frac_coords: Tensor) -> Tensor:
         difference = frac_coords[:, self._first] - frac_coords[:, self._second]
         return (difference - torch.round(difference)) @ self._basis
+
+
+def with_contacts(squared: float, penalty: float) -> float:
+    """A squared misfit m that close contacts of penalty p raise: m + m p / (m + p) + p^2 / ``SEVERE``.
+
+    Of structures that fit alike the one without close contacts wins. A contact somewhat closer than usual less than
+    doubles m, so that a structure that fits far better wins in spite of it, for such contacts do occur; atoms on top of
+    each other never win.
+    """
+    return squared + squared * penalty / max(squared + penalty, 1e-30) + penalty**2 / SEVERE

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pxrdgen.crystal import Crystal
-from pxrdgen.solver.contact_prior import ContactPenalty
+from pxrdgen.solver.contact_prior import ContactPenalty, with_contacts
 from pxrdgen.solver.coordinate_fit import fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
 from pxrdgen.solver.intensities import IntensityTarget
@@ -35,7 +35,7 @@ class Finalist:
         symmetry: the group it is exactly invariant under; ``None`` for P1.
         free: coordinates the symmetry leaves free, origin not counted.
         misfit: of the grouped intensities.
-        criterion: K ln(misfit^2 + contact penalty) + free ln K, lower is better (Schwarz 1978,
+        criterion: K ln(misfit^2 raised by close contacts) + free ln K, lower is better (Schwarz 1978,
             doi:10.1214/aos/1176344136).
         origin: generator that proposed it.
     """
@@ -92,7 +92,7 @@ class Symmetriser:
         fit = fit_coordinates(self._model, start, iterations=ITERATIONS, contacts=self._contacts, constraint=constraint)
         groups = self._target.num_groups
         penalty = float(self._contacts.value(fit.parameters.frac_coords)[0])
-        squared = float(fit.misfit[0]) ** 2 + penalty + LEAST_MISFIT**2
+        squared = with_contacts(float(fit.misfit[0]) ** 2 + LEAST_MISFIT**2, penalty)
         return Finalist(
             crystal=self._crystal(fit.parameters, symmetry),
             symmetry=symmetry,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pxrdgen.solver.contact_prior import ContactPenalty
+from pxrdgen.solver.contact_prior import ContactPenalty, with_contacts
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.finalists import Finalist
 from pxrdgen.solver.lines import tch
@@ -26,7 +26,7 @@ class Ranked:
     Args:
         finalist: what was refined.
         refinement: the fit to the whole profile.
-        score: n ln(R^2 + contact penalty) + free ln n, lower is better: Schwarz's criterion (1978,
+        score: n ln(R^2 raised by close contacts) + free ln n, lower is better: Schwarz's criterion (1978,
             doi:10.1214/aos/1176344136) with R the weighted profile R without background.
     """
 
@@ -59,7 +59,8 @@ def ranked(finalists: Sequence[Finalist], refinements: Sequence[RefinementResult
         r = refinement.r_wp_without_background
         score = math.inf
         if math.isfinite(r):
-            score = n * math.log(r * r + _contact_penalty(refinement) + LEAST_R**2) + finalist.free * math.log(n)
+            squared = with_contacts(r * r + LEAST_R**2, _contact_penalty(refinement))
+            score = n * math.log(squared) + finalist.free * math.log(n)
         entries.append(Ranked(finalist=finalist, refinement=refinement, score=score))
     return sorted(entries, key=lambda entry: entry.score)
 
