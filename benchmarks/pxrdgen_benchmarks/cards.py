@@ -52,7 +52,9 @@ class Number(BaseModel):
     n: int = Field(ge=1)
 
     def printed(self) -> str:
-        """``82.7 [79.1, 85.9]``."""
+        """``82.7 [79, 86]`` of a rate in per cent, four digits of everything else."""
+        if self.name.endswith("%"):
+            return f"{self.value:.1f} [{self.low:.0f}, {self.high:.0f}]"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
     def is_called(self, name: str) -> bool:

@@ -23,7 +23,9 @@ from pxrdgen.cells.values import CellAnswer
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.specs import ComponentSpec, PipelineSpec, read_spec
+from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.cases import Case, Column, simulated_cases
+from pxrdgen_benchmarks.count_cards import rate_number, write_count_card
 from pxrdgen_benchmarks.measured import EXAMPLES, example_case, real_cases
 from pxrdgen_benchmarks.metrics import Count, wilson
 from pxrdgen_benchmarks.results_file import ResultsFile, read_lines
@@ -280,7 +282,7 @@ def run(
 
       python -m pxrdgen_benchmarks.cell_rank run --column clean --limit 30 --out ranks.jsonl
 
-      python -m pxrdgen_benchmarks.cell_rank run --measured --predictor gsas2_indexing --out gsas2.jsonl
+      python -m pxrdgen_benchmarks.cell_rank run --measured --predictor gsas2 --raw --out gsas2.jsonl
     """
     pipeline = read_spec(spec) if spec is not None else PipelineSpec()
     if predictor:
@@ -327,6 +329,47 @@ def table(files: Annotated[list[Path], typer.Argument(help="Files that 'run' wro
     for path in files:
         head, rows = read_lines(path, CellRow.from_mapping)
         typer.echo(f"{path.stem}: {json.dumps(head['run'])}\n\n{rank_table(rows).markdown()}\n")
+
+
+@app.command()
+def card(
+    files: Annotated[list[Path], typer.Argument(help="Files that 'run' wrote, one for each thing told.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The card to write.")],
+) -> None:
+    """Write the card of finished runs.
+
+    Example:
+
+      python -m pxrdgen_benchmarks.cell_rank card ranks.jsonl with_formula.jsonl --out benchmarks/results/cells.yml
+    """
+    heads, numbers = [], []
+    for path in files:
+        head, rows = read_lines(path, CellRow.from_mapping)
+        heads.append(head["run"])
+        numbers += rank_numbers(f"told: {head['run']['contents']}", rows)
+    write_count_card(
+        files,
+        out,
+        numbers,
+        title="Unit cell found from the pattern (exact: 1 %, 1 degree)",
+        task="cell_rank",
+        run={"runs": heads},
+        order=30,
+        headline=["exact top-1"],
+    )
+
+
+def rank_numbers(variant: str, rows: Sequence[CellRow]) -> list[Number]:
+    """Rates of exact cells by column, over all systems and by system."""
+    found = []
+    for column in dict.fromkeys(row.column for row in rows):
+        for system in ("all", *SYSTEMS):
+            own = [row for row in rows if row.column == column and system in (row.system, "all")]
+            for places in (1, 5):
+                label = f"exact top-{places}" if system == "all" else f"{system}: exact top-{places}"
+                if own:
+                    found.append(rate_number(variant, column, label, sum(row.rank < places for row in own), len(own)))
+    return found
 
 
 def main() -> None:

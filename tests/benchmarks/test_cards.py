@@ -134,7 +134,7 @@ def test_a_suite_leaves_a_card_with_hashes_and_intervals(tmp_path: Path) -> None
     assert card.run["versions"] == {"ours": {"refiner r": "p 1"}}
     assert card.caveats == ["five crystals", "not run: gone (UnknownComponentError: no)"]
     assert card.headline == ["strict"]
-    assert "| ours | clean | strict, % | 60 [" in results_page([card])
+    assert "| ours | clean | strict, % | 60.0 [23, 88]" in results_page([card])
 
 
 def test_a_folder_without_a_finished_run_has_no_card(tmp_path: Path) -> None:

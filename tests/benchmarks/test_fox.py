@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import xml.etree.ElementTree as ET
@@ -115,3 +116,25 @@ def test_tables_count_hits_by_column() -> None:
         cpu_s=30.0,
     )  # fmt: skip
     assert fox_table([solved]).rows[0][:2] == ("fox", "clean")
+
+
+def test_the_card_counts_what_each_program_solved(tmp_path: Path) -> None:
+    from pxrdgen_benchmarks.cards import read_cards
+    from pxrdgen_benchmarks.fox import card
+
+    row = {"id": "a", "column": "perturbed", "space_group": "P m", "num_atoms": 13, "sites": 5, "cpu_s": 9.0}
+    rows = [
+        {**row, "program": "fox", "strict": False, "published": True},
+        {**row, "program": "pxrdgen", "strict": True, "published": True},
+    ]
+    results = tmp_path / "rows.jsonl"
+    results.write_text("\n".join(json.dumps(each) for each in rows), encoding="utf-8")
+    card([results], tmp_path / "cards" / "fox.yml")
+    (written,) = read_cards(tmp_path / "cards")
+    assert {(number.variant, number.name): number.value for number in written.numbers} == {
+        ("fox", "strict, %"): 0.0,
+        ("fox", "published, %"): 100.0,
+        ("pxrdgen", "strict, %"): 100.0,
+        ("pxrdgen", "published, %"): 100.0,
+    }
+    assert [number.name for number in written.headline_numbers()] == ["strict, %", "strict, %"]

@@ -54,7 +54,7 @@ def command(
     exclude: ExcludedOption = None,
     impurity: ImpuritiesOption = None,
     candidates: Annotated[int | None, typer.Option("--candidates", help="Structures kept while searching.")] = None,
-    budget: Annotated[float | None, typer.Option("--budget", help="Seconds of searching.")] = None,
+    budget: Annotated[float | None, typer.Option("--budget", help="Seconds of searching at most.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of all randomness.")] = None,
     spec: Annotated[
         Path | None, typer.Option("--spec", help="A spec file (YAML); the options above override it.")
