@@ -221,9 +221,7 @@ def main(
             generator, _, path = entry.partition("=")
             named.append((entry, trained(generator, Path(path), steps=steps)))
         for (name, generator_), sample, number in product(named, samples, threads or [1, 2]):
-            row = measure(
-                generator_, name, sample, threads=number, candidates=candidates, repeats=repeats, steps=steps
-            )
+            row = measure(generator_, name, sample, threads=number, candidates=candidates, repeats=repeats, steps=steps)
             rows.append(row)
             typer.echo(f"{row.spec:<24} {row.atoms:3d} atoms {row.threads} threads {row.per_second:9.2f} /s")
     typer.echo("\n" + speed_table(rows, repeats=repeats).markdown())

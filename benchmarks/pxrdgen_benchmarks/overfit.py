@@ -1,7 +1,8 @@
 """Does a generator learn a few crystals by heart? Training goes on until single samples match, or a limit.
 
-``python -m pxrdgen_benchmarks.overfit flow/attention --out FOLDER`` trains a small network on 32 crystals and, every few
-hundred steps, asks it for samples in the true cell from clean patterns. Killed at any moment, the same command goes on.
+``python -m pxrdgen_benchmarks.overfit flow/attention --out FOLDER`` trains a small network on 32 crystals and, every
+few hundred steps, asks it for samples in the true cell from clean patterns. Killed at any moment, the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -255,9 +256,7 @@ def _posed(crystal: Crystal) -> Posed:
     return pose(Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z))
 
 
-def _hits(
-    plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Posed], plan: OverfitPlan
-) -> int:
+def _hits(plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Posed], plan: OverfitPlan) -> int:
     """Samples that match their crystal."""
     import torch
 

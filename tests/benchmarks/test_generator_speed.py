@@ -25,9 +25,7 @@ def tiny(tmp_path: Path) -> Path:
 
 def test_batches_are_timed_and_shared_out(tiny: Path, tmp_path: Path) -> None:
     generator, sample = untrained(spec_of(str(tiny)), tmp_path, steps=2), cell_of(4)
-    rows = [
-        measure(generator, "tiny", sample, threads=threads, candidates=3, repeats=1, steps=2) for threads in (1, 2)
-    ]
+    rows = [measure(generator, "tiny", sample, threads=threads, candidates=3, repeats=1, steps=2) for threads in (1, 2)]
     assert [(row.atoms, row.candidates, row.steps) for row in rows] == [(4, 3, 2)] * 2
     assert all(row.per_second > 0 and row.cpu_seconds > 0 for row in rows)
     table = speed_table(rows, repeats=1)

@@ -133,6 +133,7 @@ def export_weights(
     metrics: Annotated[
         Path | None, typer.Option("--metrics", help="JSON object of measured numbers for the card.")
     ] = None,
+    half: Annotated[bool, typer.Option("--half", help="Store numbers with 16 bits: half the size.")] = False,
 ) -> None:
     """Write the averaged weights of a run with a card.
 
@@ -142,7 +143,7 @@ def export_weights(
     """
     from pxrdgen.training import runs
 
-    card = runs.export(run, weights, metrics=metrics)
+    card = runs.export(run, weights, metrics=metrics, half=half)
     typer.echo(f"{weights}: {card.kind} {card.component!r}, SHA-256 {card.sha256}")
 
 

@@ -60,7 +60,7 @@ def _run(estimate: Estimate, path: GaussianPath, noise: Tensor, steps: int, rng:
     clean = noise
     for now, then in itertools.pairwise(times):
         alpha, sigma = float(path.alpha(now)), float(path.sigma(now))
-        clean = estimate(state / math.hypot(alpha, sigma), path.log_ratio(now).expand(len(state)))
+        clean = estimate(state / math.hypot(alpha, sigma), path.log_ratio(now).to(state.device).expand(len(state)))
         remaining = (state - alpha * clean) / sigma
         next_alpha, next_sigma = float(path.alpha(then)), float(path.sigma(then))
         fresh = 0.0
@@ -70,7 +70,7 @@ def _run(estimate: Estimate, path: GaussianPath, noise: Tensor, steps: int, rng:
             remaining = remaining * math.sqrt(max(next_sigma**2 - fresh**2, 0.0)) / max(next_sigma, 1e-12)
         state = next_alpha * clean + next_sigma * remaining
         if rng is not None:
-            state = state + fresh * torch.randn(state.shape, generator=rng, dtype=state.dtype)
+            state = state + fresh * torch.randn(state.shape, generator=rng, dtype=state.dtype, device=rng.device)
     return clean
 
 

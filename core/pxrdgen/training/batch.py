@@ -60,14 +60,14 @@ def epoch_order(corpus: Corpus, *, atoms: int, per_step: int, seed: int, epoch: 
 
 
 def make_batch(corpus: Corpus, rows: Rows, options: SimulationOptions, rng: torch.Generator) -> TrainingBatch:
-    """Gather the crystals and simulate their patterns."""
+    """Gather the crystals and simulate their patterns, on the device of ``rng``."""
     group = corpus.groups[rows.size]
-    crystals = group.crystals(rows.rows)
+    crystals = group.crystals(rows.rows).to(device=rng.device)
     observed, basis = observe(crystals, options, rng)
     return TrainingBatch(
         crystals=crystals,
         observed=observed,
         basis=basis,
-        rotations=group.rotations[rows.rows],
-        rotation_count=group.rotation_count[rows.rows],
+        rotations=group.rotations[rows.rows].to(rng.device),
+        rotation_count=group.rotation_count[rows.rows].to(rng.device),
     )

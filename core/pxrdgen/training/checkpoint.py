@@ -125,7 +125,9 @@ def _optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> 
 def _restore_optimizer(network: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     for name, parameter in network.named_parameters():
         state = {
-            key: tensors[f"{key}:{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}:{name}" in tensors
+            key: tensors[f"{key}:{name}"].to(parameter.device)
+            for key in ("step", "exp_avg", "exp_avg_sq")
+            if f"{key}:{name}" in tensors
         }
         if state:
             optimizer.state[parameter] = state

@@ -125,7 +125,9 @@ def _view(
 ) -> PatternBatch:
     size = len(basis)
     low, high = options.zero
-    zero = low + (high - low) * torch.rand(size, generator=rng)
-    zero = torch.where(torch.rand(size, generator=rng) < options.clean_fraction, 0.0, zero)
-    fwhm = options.resolution[0] + (options.resolution[1] - options.resolution[0]) * torch.rand(size, generator=rng)
+    zero = low + (high - low) * torch.rand(size, generator=rng, device=rng.device)
+    clean = torch.rand(size, generator=rng, device=rng.device) < options.clean_fraction
+    zero = torch.where(clean, 0.0, zero)
+    narrow, wide = options.resolution
+    fwhm = narrow + (wide - narrow) * torch.rand(size, generator=rng, device=rng.device)
     return patterns_from_groups(observed, basis, grid=grid, zero=zero, fwhm=fwhm)

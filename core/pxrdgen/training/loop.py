@@ -5,25 +5,26 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pxrdgen.errors import TrainingError
 from pxrdgen.training import checkpoint
 from pxrdgen.training.averaging import WeightAverage
-from pxrdgen.training.batch import Rows
 from pxrdgen.training.checkpoint import Progress
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.feed import CrystalFeed, Feed
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
-from pxrdgen.training.task import JointTrainable, Trainable
+from pxrdgen.training.steps import Preparation, Ready, made_ready
+from pxrdgen.training.task import JointTrainable, Preparing, Trainable
 from pxrdgen.training.workers import MixedPrecision, Workers
 
 __all__ = ["LogLine", "Trainable", "fit"]
@@ -57,7 +58,8 @@ def fit(
     """Train from the newest checkpoint in ``folder`` (or from scratch) until the schedule or the time ends.
 
     A SIGTERM ends the run after the step under way, with a checkpoint. Steps depend on the seed and the step number
-    alone, so a run that was killed continues to the same weights, bit for bit, on a CPU with the same threads.
+    alone, so a run that was killed continues to the same weights, bit for bit, on a CPU with the same threads. Random
+    numbers are drawn on the device that trains; another device draws others.
 
     Args:
         model: what learns.
@@ -69,10 +71,16 @@ def fit(
         report: called with every log line.
 
     Raises:
+        OptionError: the options do not fit the machine.
         TrainingError: the loss or its gradient is not a number; the last good checkpoint stays, and what the step
             was made of is kept in ``bad-step-<number>``.
     """
     feed: Feed[Any] = CrystalFeed(data) if isinstance(data, Corpus) else data
+    if options.device != "cpu" and not isinstance(feed, CrystalFeed):
+        raise TrainingError(
+            f"got the device {options.device} for a component that makes its micro-batches on the processor; "
+            "train it with 'device: cpu'"
+        )
     schedule = schedule or Schedule(peak=options.learning_rate, warmup=options.warmup)
     last_step = schedule.end if schedule.end is not None else options.steps
     workers = Workers.launch(options)
@@ -80,19 +88,20 @@ def fit(
         raise TrainingError(
             f"got {workers.fabric.world_size} processes for a loss that couples all crystals of a step; use one"
         )
-    optimizer, average = _set_up(model, options)
+    optimizer, average = _set_up(model, options, workers.device)
     in_precision = options.precision == "bfloat16"
     wrapped = model.with_network(MixedPrecision(model.network)) if in_precision else model
     progress = _resume(folder, model.network, average, optimizer)
     meter = _Meter(progress, schedule, last_step)
     stops = float(meter.elapsed > max_seconds)
-    with _StopRequest() as stop:
-        for step in _steps(feed, options, progress):
+    ready = made_ready(Preparation(feed=feed, model=model, options=options, workers=workers), progress)
+    with _StopRequest() as stop, closing(ready):
+        for step, parts in ready:
             if progress.step >= last_step or stops:
                 break
             for group in optimizer.param_groups:
                 group["lr"] = schedule(progress.step)
-            loss, crystals = _train_step(wrapped, feed, step, options, progress.step, workers)
+            loss = _train_step(wrapped, parts, step.crystals, workers.device)
             loss, stops = workers.summed(model.network, loss, float(stop.requested or meter.elapsed > max_seconds))
             norm = float(torch.nn.utils.clip_grad_norm_(model.network.parameters(), options.clip))
             if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -104,7 +113,7 @@ def fit(
                 )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            progress = meter.advance(step.after(progress), loss, crystals)
+            progress = meter.advance(step.after(progress), loss, step.crystals)
             average.update(model.network, progress.step)
             if progress.step % options.log_every == 0 and workers.is_first:
                 _tell(report, meter.line())
@@ -122,7 +131,10 @@ def _tell(report: Callable[[LogLine], None] | None, line: LogLine) -> None:
         report(line)
 
 
-def _set_up(model: AnyTrainable, options: TrainingOptions) -> tuple[torch.optim.Optimizer, WeightAverage]:
+def _set_up(
+    model: AnyTrainable, options: TrainingOptions, device: torch.device
+) -> tuple[torch.optim.Optimizer, WeightAverage]:
+    model.network.to(device)
     decayed = [p for p in model.network.parameters() if p.ndim > 1]
     plain = [p for p in model.network.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -141,69 +153,27 @@ def _resume(folder: Path, network: nn.Module, average: WeightAverage, optimizer:
     return checkpoint.load(found[-1], network, average, optimizer) if found else Progress()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Step:
-    """The micro-batches of one step and where in the epochs it lies."""
+def _train_step(model: AnyTrainable, parts: Iterable[Ready], crystals: int, device: torch.device) -> float:
+    """Accumulate this process' part of the gradient of the mean loss over all ``crystals`` of the step.
 
-    epoch: int
-    position: int
-    micro: tuple[Rows, ...]
-
-    def after(self, progress: Progress) -> Progress:
-        """The progress once this step is done."""
-        return replace(progress, step=progress.step + 1, epoch=self.epoch, position=self.position + 1)
-
-
-def _steps(feed: Feed[Any], options: TrainingOptions, progress: Progress) -> Iterator[_Step]:
-    epoch, skip = progress.epoch, progress.position
-    while True:
-        empty = True
-        for position, micro in enumerate(feed.order(options, epoch)):
-            empty = False
-            if position >= skip:
-                yield _Step(epoch=epoch, position=position, micro=micro)
-        if empty:
-            raise TrainingError("got a corpus too small for one step; lower `atoms` or `per_step`")
-        epoch, skip = epoch + 1, 0
-
-
-def _train_step(
-    model: AnyTrainable, feed: Feed[Any], step: _Step, options: TrainingOptions, number: int, workers: Workers
-) -> tuple[float, int]:
-    """Accumulate this process' part of the gradient of the mean loss over all crystals of the step.
-
-    Returns its part of that loss, and the number of all crystals.
+    Returns its part of that loss; the device is waited for once.
     """
-    crystals = sum(len(rows.rows) for rows in step.micro)
-    total = 0.0
-    with torch.random.fork_rng(devices=[]):
-        for loss in _losses(model, feed, step, options, number, workers):
-            share = loss.sum() / crystals
+    total = torch.zeros((), device=device)
+    with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
+        for part in parts:
+            torch.default_generator.manual_seed(part.seed)
+            if device.type == "cuda":
+                torch.cuda.manual_seed(part.seed)
+            if isinstance(model, JointTrainable):
+                losses = model.joint_loss(part.content, part.rng)
+            elif isinstance(model, Preparing):
+                losses = model.prepared_loss(part.content)
+            else:
+                losses = model.loss(part.content, part.rng)
+            share = losses.sum() / crystals
             share.backward()  # type: ignore[no-untyped-call]
-            total += float(share.detach())
-    return total, crystals
-
-
-def _losses(
-    model: AnyTrainable, feed: Feed[Any], step: _Step, options: TrainingOptions, number: int, workers: Workers
-) -> Iterator[Tensor]:
-    """[B] losses to be added up, one a micro-batch, or one for all where they hang together.
-
-    Randomness depends on the seed, the step and the micro-batch alone, not on who works on it.
-    """
-
-    def seeded(place: int) -> torch.Generator:
-        seed = ((options.seed * 1_000_003 + 7_919 + number) * 1_009 + place) % 2**63
-        torch.default_generator.manual_seed(seed)
-        return torch.Generator().manual_seed(seed)
-
-    if isinstance(model, JointTrainable):
-        rng = seeded(0)
-        yield model.joint_loss([feed.batch(rows, options, rng) for rows in step.micro], rng)
-        return
-    for place, rows in workers.share(step.micro):
-        rng = seeded(place)
-        yield model.loss(feed.batch(rows, options, rng), rng)
+            total += share.detach()
+    return float(total)
 
 
 class _Meter:

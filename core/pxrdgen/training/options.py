@@ -29,6 +29,12 @@ class TrainingOptions(BaseModel):
     log_every: int = Field(default=20, ge=1, description="steps between log lines")
     threads: int = Field(default=2, ge=1, description="CPU threads of each process")
     processes: int = Field(default=1, ge=1, description="that share each step's micro-batches; must divide per_step")
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where networks and simulated patterns live")
+    prefetch: int = Field(
+        default=0,
+        ge=0,
+        description="threads that make coming micro-batches ready while the device works; changes no number",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="of the products inside networks; geometry and losses are always float32"
     )

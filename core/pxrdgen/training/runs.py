@@ -25,6 +25,7 @@ from pxrdgen.training.contrastive import ContrastiveTask, PairedEncoders
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.feed import CrystalFeed, Feed
 from pxrdgen.training.loop import LogLine, fit
+from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
 from pxrdgen.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec, read_training_spec
 from pxrdgen.training.task import HasParts, JointTrainable, Trainable, TrainedPart
@@ -150,7 +151,7 @@ def cool_down(
     return branch, progress
 
 
-def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> WeightsCard:
+def export(folder: Path, weights: Path, *, metrics: Path | None = None, half: bool = False) -> WeightsCard:
     """Write the averaged weights of a run's newest checkpoint, with a card; returns that of the spec's component.
 
     A contrastive run has a second file, ``<name>_structure.safetensors``, of its structure encoder.
@@ -159,6 +160,7 @@ def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> Weigh
         folder: of the run or the cooldown.
         weights: the ``.safetensors`` file to write.
         metrics: a JSON file with an object of measured numbers for the card.
+        half: whether numbers are stored with 16 bits; networks compute with 32 all the same.
 
     Raises:
         TrainingError: there is no checkpoint.
@@ -171,6 +173,8 @@ def export(folder: Path, weights: Path, *, metrics: Path | None = None) -> Weigh
         raise TrainingError(f"got {folder} without a checkpoint; expected a run to export")
     progress, corpus = read_progress(found[-1]), load_corpus(spec.corpus)
     tensors = load_file(found[-1] / "average.safetensors")
+    if half:
+        tensors = {name: tensor.half() for name, tensor in tensors.items()}
     measured = json.loads(metrics.read_text()) if metrics else {}
     cards = [_save_part(part, weights, tensors, spec, corpus, progress, measured) for part in _parts(spec)]
     return cards[0]
@@ -207,7 +211,7 @@ def _save_part(
             "epochs": progress.epoch,
             "hours": round(progress.seconds / 3600, 2),
             "loss": round(progress.loss, 4),
-            "hardware": f"{spec.training.threads} CPU threads",
+            "hardware": _hardware(spec.training),
             "settings": spec.training.model_dump(mode="json"),
             **({"contrastive": spec.contrastive.model_dump(mode="json")} if spec.contrastive else {}),
         },
@@ -216,6 +220,14 @@ def _save_part(
     )
     own = {name.removeprefix(part.prefix): value for name, value in tensors.items() if name.startswith(part.prefix)}
     return save_weights(weights.with_name(f"{weights.stem}{part.suffix}{weights.suffix}"), own, card)
+
+
+def _hardware(training: TrainingOptions) -> str:
+    """In words."""
+    if training.device == "cpu":
+        return f"{training.threads} CPU threads"
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else training.device
+    return f"{training.processes} x {name}"
 
 
 def _branch_off(source: Path, branch: Path) -> None:

@@ -58,16 +58,16 @@ def observe(
 
 
 class _Draws:
-    """Random numbers, one a crystal, from one generator."""
+    """Random numbers, one a crystal, from one generator and on its device."""
 
     def __init__(self, batch: int, dtype: torch.dtype, rng: torch.Generator) -> None:
         self.batch, self.dtype, self.rng = batch, dtype, rng
 
     def unit(self, *shape: int) -> Tensor:
-        return torch.rand(self.batch, *shape, generator=self.rng, dtype=self.dtype)
+        return torch.rand(self.batch, *shape, generator=self.rng, dtype=self.dtype, device=self.rng.device)
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(self.batch, *shape, generator=self.rng, dtype=self.dtype)
+        return torch.randn(self.batch, *shape, generator=self.rng, dtype=self.dtype, device=self.rng.device)
 
     def uniform(self, bounds: Range, *shape: int) -> Tensor:
         return bounds[0] + (bounds[1] - bounds[0]) * self.unit(*shape)
@@ -90,7 +90,7 @@ def _u_iso(species: Tensor, bounds: Range, draw: _Draws) -> Tensor:
 
 def _march_dollase(hkl: Tensor, basis: Tensor, bounds: Range, draw: _Draws) -> Tensor:
     """(r^2 cos^2 a + sin^2 a / r)^(-3/2), a the angle to an axis (Dollase 1986, doi:10.1107/S0021889886089458)."""
-    axis = torch.randint(-1, 2, (draw.batch, 1, 3), generator=draw.rng).to(hkl.dtype)
+    axis = torch.randint(-1, 2, (draw.batch, 1, 3), generator=draw.rng, device=hkl.device).to(hkl.dtype)
     axis = torch.where(axis.abs().sum(-1, keepdim=True) > 0, axis, axis.new_tensor([0.0, 0.0, 1.0]))
     reciprocal = torch.linalg.inv(basis).transpose(-1, -2)
     q, a = hkl @ reciprocal, axis @ reciprocal
@@ -107,7 +107,7 @@ def _groups(two_theta: Tensor, mask: Tensor, width: Tensor, offset: Tensor) -> t
     gap = torch.ones_like(mask)
     gap[:, 1:] = (two_theta[:, 1:] - two_theta[:, :-1]) > _EQUAL
     gap = gap & mask
-    index = torch.arange(two_theta.shape[1]).expand_as(two_theta)
+    index = torch.arange(two_theta.shape[1], device=two_theta.device).expand_as(two_theta)
     head = torch.cummax(torch.where(gap, index, torch.zeros_like(index)), dim=1).values
     heads = two_theta.gather(1, head)
     cell = torch.floor(heads / width[:, None] + offset[:, None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from pydantic import BaseModel
@@ -46,6 +46,20 @@ class JointTrainable(Protocol[BatchT_contra]):
 
     def joint_loss(self, batches: Sequence[BatchT_contra], rng: torch.Generator) -> Tensor:
         """[B] loss of each crystal of all micro-batches of a step, in their order."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A :class:`Trainable` whose loss begins without the network: ``loss(b, rng) = prepared_loss(prepare(b, rng))``.
+
+    The loop may prepare coming micro-batches on other threads.
+    """
+
+    def prepare(self, batch: Any, rng: torch.Generator) -> Any:
+        """All that the network is not needed for; all randomness is drawn here."""
+
+    def prepared_loss(self, prepared: Any) -> Tensor:
+        """[B] loss of each crystal."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ class Workers:
         """Start the other processes, each of which runs the same command from the beginning.
 
         Raises:
-            OptionError: the micro-batches of a step cannot be shared out evenly.
+            OptionError: the micro-batches of a step cannot be shared out evenly, or there is no such device.
         """
         from lightning_fabric import Fabric
 
@@ -42,9 +42,14 @@ class Workers:
                 f"got {options.per_step} micro-batches a step for {options.processes} processes; "
                 "make per_step a multiple"
             )
+        if options.device == "cuda" and torch.cuda.device_count() < options.processes:
+            raise OptionError(
+                f"got the device cuda for {options.processes} processes, and torch sees {torch.cuda.device_count()}; "
+                "train with 'device: cpu' or fewer processes"
+            )
         torch.set_num_threads(options.threads)
         many = options.processes > 1
-        fabric = Fabric(accelerator="cpu", devices=options.processes, strategy="ddp" if many else "auto")
+        fabric = Fabric(accelerator=options.device, devices=options.processes, strategy="ddp" if many else "auto")
         fabric.launch()
         return cls(fabric=fabric)
 
@@ -52,6 +57,11 @@ class Workers:
     def is_first(self) -> bool:
         """Whether this process writes checkpoints and reports."""
         return bool(self.fabric.is_global_zero)
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process trains."""
+        return self.fabric.device
 
     def share(self, items: Sequence[ItemT]) -> list[tuple[int, ItemT]]:
         """What of ``items`` is this process' to do, with their places."""
@@ -71,7 +81,7 @@ class Workers:
         parameters = [p for p in network.parameters() if p.requires_grad]
         flat = torch.cat(
             [
-                torch.tensor(numbers, dtype=torch.float32),
+                torch.tensor(numbers, dtype=torch.float32, device=self.device),
                 *[torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters],
             ]
         )
@@ -94,7 +104,7 @@ class MixedPrecision(nn.Module):
 
     def forward(self, *arguments: Any) -> Any:
         """As the network's."""
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(next(self.network.parameters()).device.type, dtype=torch.bfloat16):
             return _as_float(self.network(*arguments))
 
 

@@ -67,10 +67,10 @@ class Condition:
         return int(self.species.shape[0])
 
     def rows(self, rows: slice) -> Condition:
-        """The condition of some of the crystals."""
-        own = self._tensors()
-        patterns = None if self.patterns is None else self.patterns[rows]
-        return replace(self, patterns=patterns, **{name: value[rows] for name, value in own.items()})
+        """The condition of some of the crystals; what there is one of, they share."""
+        own = {name: value[rows] for name, value in self._tensors().items() if len(value) > 1}
+        shared = self.patterns is None or len(self.patterns.peaks) == 1
+        return replace(self, patterns=self.patterns if shared else self.patterns[rows], **own)
 
     def _tensors(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
@@ -83,10 +83,14 @@ class Condition:
             patterson=self.patterson.masked_fill(blind[:, None, None], 0.0),
         )
 
-    def expand(self, count: int) -> Condition:
-        """One crystal's condition for ``count`` samples, without copying."""
-        own = self._tensors()
-        return replace(self, **{name: value.expand(count, *value.shape[1:]) for name, value in own.items()})
+    def to(self, device: torch.device | str) -> Condition:
+        """On another device."""
+        return replace(
+            self,
+            patterns=None if self.patterns is None else self.patterns.to(device=device),
+            truth=None if self.truth is None else self.truth.to(device=device),
+            **{name: value.to(device) for name, value in self._tensors().items()},
+        )
 
     def without_cell(self, basis: Tensor, cell: Tensor) -> Condition:
         """What is left to say when the cell is unknown: positions and shares of the peaks, and a guess at the cell.
@@ -171,7 +175,7 @@ def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peak
         hkl=nothing[..., None].expand(-1, -1, 3),
     )
     batch = len(species)
-    cube = torch.eye(3).expand(batch, 3, 3)
+    cube = torch.eye(3, device=peaks.device).expand(batch, 3, 3)
     return Condition(
         species=species,
         basis=cube,
@@ -201,7 +205,8 @@ def _sum_by_group(values: Tensor, group: Tensor, groups: int) -> Tensor:
 
 def _representative(observed: GroupedReflections, groups: int) -> Tensor:
     """[B, G, 3] indices of one member of each group, the last in the list."""
-    position = torch.arange(observed.hkl.shape[1], dtype=observed.hkl.dtype).expand_as(observed.group)
+    position = torch.arange(observed.hkl.shape[1], dtype=observed.hkl.dtype, device=observed.hkl.device)
+    position = position.expand_as(observed.group)
     chosen = position.new_zeros(observed.hkl.shape[0], groups)
     chosen = chosen.scatter_reduce_(1, observed.group, torch.where(observed.measured, position, 0.0), "amax").long()
     return observed.hkl.gather(1, chosen[..., None].expand(-1, -1, 3))
@@ -209,7 +214,7 @@ def _representative(observed: GroupedReflections, groups: int) -> Tensor:
 
 def _peak_features(*, inverse_d: Tensor, normalised: Tensor, share: Tensor, members: Tensor, hkl: Tensor) -> Tensor:
     """[B, K, 40] Fourier features of 1/d^2 and 1/d, strengths on three scales, how many overlap, indices."""
-    octaves = 2.0 ** torch.arange(8, dtype=inverse_d.dtype) * (math.pi / 2)
+    octaves = 2.0 ** torch.arange(8, dtype=inverse_d.dtype, device=inverse_d.device) * (math.pi / 2)
     by_square = (inverse_d**2)[..., None] * octaves
     by_inverse = inverse_d[..., None] * octaves
     scalars = torch.stack(

@@ -102,7 +102,7 @@ class SymmetryAwareCoupling(Coupling):
         costs = _costs(moved, uncoupled)
         bound = torch.maximum(costs.amin(dim=3).sum(dim=2), costs.amin(dim=2).sum(dim=2))
         best = torch.topk(bound, min(self.assigned, self.choices), dim=1, largest=False).indices
-        rows = torch.arange(len(moved))[:, None]
+        rows = torch.arange(len(moved), device=moved.device)[:, None]
         moved, costs = moved[rows, best], costs[rows, best]
         order = _assign(costs)
         permuted = moved.gather(2, order[..., None].expand(-1, -1, -1, 3))
@@ -114,16 +114,19 @@ class SymmetryAwareCoupling(Coupling):
         """[B, K, n, 3] images of the crystals after a random rotation, sign and shift."""
         clean = uncoupled.clean
         batch, size = clean.shape[:2]
-        pick = (torch.rand(batch, self.choices, generator=rng) * uncoupled.rotation_count[:, None]).long()
-        sign = torch.randint(0, 2, (batch, self.choices, 1, 1), generator=rng).to(clean.dtype) * 2 - 1
-        chosen = uncoupled.rotations[torch.arange(batch)[:, None], pick].to(clean.dtype)
+        device, rows = rng.device, torch.arange(batch, device=rng.device)[:, None]
+        pick = (
+            torch.rand(batch, self.choices, generator=rng, device=device) * uncoupled.rotation_count[:, None]
+        ).long()
+        sign = torch.randint(0, 2, (batch, self.choices, 1, 1), generator=rng, device=device).to(clean.dtype) * 2 - 1
+        chosen = uncoupled.rotations[rows, pick].to(clean.dtype)
         moved = sign * (clean[:, None] @ chosen)
-        atom = torch.randint(0, size, (batch, self.choices), generator=rng)
-        keys = torch.rand(batch, self.choices, size, generator=rng)
-        allowed = uncoupled.same[torch.arange(batch)[:, None], atom]
+        atom = torch.randint(0, size, (batch, self.choices), generator=rng, device=device)
+        keys = torch.rand(batch, self.choices, size, generator=rng, device=device)
+        allowed = uncoupled.same[rows, atom]
         partner = torch.where(allowed, keys, -1.0).argmax(dim=2)
         start = moved.gather(2, atom[..., None, None].expand(-1, -1, 1, 3))
-        end = uncoupled.noise[torch.arange(batch)[:, None], partner][:, :, None]
+        end = uncoupled.noise[rows, partner][:, :, None]
         return moved + (end - start)
 
 
@@ -137,12 +140,12 @@ def _costs(moved: Tensor, uncoupled: Uncoupled) -> Tensor:
 
 
 def _assign(costs: Tensor) -> Tensor:
-    """[B, K, n] image atom for each noise atom, minimal total cost (Hungarian method)."""
+    """[B, K, n] image atom for each noise atom, minimal total cost (Hungarian method, on the processor)."""
     from scipy.optimize import linear_sum_assignment
 
-    flat = costs.reshape(-1, *costs.shape[2:]).double().numpy()
+    flat = costs.reshape(-1, *costs.shape[2:]).double().cpu().numpy()
     solved = np.stack([linear_sum_assignment(cost)[1] for cost in flat])
-    return torch.as_tensor(solved).reshape(costs.shape[:3])
+    return torch.as_tensor(solved, device=costs.device).reshape(costs.shape[:3])
 
 
 def _displacement(image: Tensor, noise: Tensor, basis: Tensor) -> Tensor:

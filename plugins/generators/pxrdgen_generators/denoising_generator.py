@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
@@ -16,7 +15,8 @@ from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import check_species
 from pxrdgen.errors import OptionError, WeightsError
 from pxrdgen.interfaces import Generator, PatternEncoder, StructureEncoder
-from pxrdgen.io.weights import WeightsCard, find_weights, load_weights
+from pxrdgen.io.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
+from pxrdgen.io.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.pattern_batch import PatternBatch, QGrid
 from pxrdgen.pattern_views import patterns_from_prepared
@@ -25,6 +25,7 @@ from pxrdgen.registry import default_registry
 from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.spec_resolution import resolve_spec
 from pxrdgen.training.observation import GroupedReflections
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoising_model import DenoisingModel, Generated
@@ -33,13 +34,9 @@ from pxrdgen_generators.options import DenoisingOptions
 #: smallest spacing the networks are trained on, A.
 D_MIN = 1.2
 #: options that say how samples are drawn; all others belong to the weights.
-_FREE = frozenset({"weights", "steps", "sampler", "anti_annealing", "chunk"})
+_FREE = frozenset({"weights", "steps", "sampler", "anti_annealing", "chunk", "device"})
 
 OptionsT = TypeVar("OptionsT", bound=DenoisingOptions)
-
-
-class LargerThanTrainedWarning(UserWarning):
-    """A cell holds more atoms than any the weights were trained on."""
 
 
 class DenoisingGenerator(Generator, Generic[OptionsT]):
@@ -77,7 +74,9 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         if model is None:
             self._card, model = self._load(options)
         self._model = model
-        self._model.network.eval().requires_grad_(False)
+        if options.device == "cuda" and not torch.cuda.is_available():
+            raise OptionError("got the device cuda, and torch sees none; leave the option 'device' out")
+        self._model.network.to(options.device).eval().requires_grad_(False)
         self._seen: tuple[PowderPattern, PatternBatch] | None = None
 
     @classmethod
@@ -123,7 +122,7 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
     ) -> CandidateBatch:
         """``count`` samples of the control that is told the features of the true structure; for benchmarks alone."""
         told = replace(self._condition(problem, target), truth=CrystalBatch.from_crystals([truth], dtype=torch.float32))
-        found = self._model.sample(told, count, rng)
+        found = self._drawn(told, count, rng)
         return CandidateBatch(frac_coords=found.frac_coords, origin=(self.name,) * count)
 
     def with_cells(self, patterns: PatternBatch, species: Tensor, count: int, rng: torch.Generator) -> Generated:
@@ -134,11 +133,11 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         """
         check_species(species)
         condition = condition_from_patterns(species[None], patterns, max_peaks=self._model.max_peaks)
-        return self._model.sample(condition, count, rng, generate_cell=True)
+        return self._drawn(condition, count, rng, generate_cell=True)
 
     def path(self, problem: StructureProblem, target: IntensityTarget, rng: torch.Generator) -> list[Tensor]:
         """The states [1, N, 3] one sample passes through, for figures."""
-        found = self._model.sample(self._condition(problem, target), 1, rng, record=True)
+        found = self._drawn(self._condition(problem, target), 1, rng, record=True)
         return [state for state, _ in found.path]
 
     def _sample(
@@ -157,7 +156,7 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         condition = self._condition(problem, target)
         width = max(1, self._options.chunk // size**2)
         parts = [
-            self._model.sample(
+            self._drawn(
                 condition,
                 min(width, count - first),
                 rng,
@@ -169,16 +168,20 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         coords = torch.cat(parts) if parts else torch.zeros(0, size, 3)
         return CandidateBatch(frac_coords=coords, origin=(self.name,) * count)
 
+    def _drawn(self, condition: Condition, count: int, rng: torch.Generator, **how: Any) -> Generated:
+        """Samples from the model, wherever it is; noise on another device than that of ``rng`` is seeded by it."""
+        device = torch.device(self._options.device)
+        if device.type != rng.device.type:
+            seed = int(torch.randint(2**62, (), generator=rng))
+            rng = torch.Generator(device=device).manual_seed(seed)
+        start = how.pop("start", None)
+        on_device = None if start is None else start.to(device)
+        return self._model.sample(condition.to(device), count, rng, start=on_device, **how).to("cpu")
+
     def _condition(self, problem: StructureProblem, target: IntensityTarget) -> Condition:
         species = torch.as_tensor(problem.species)[None]
         check_species(species)
-        if self._card is not None and problem.num_atoms > self._card.max_atoms:
-            warnings.warn(
-                f"{problem.num_atoms} atoms in the primitive cell; the weights were trained on at most "
-                f"{self._card.max_atoms}: proposals of {self.name!r} are less reliable here",
-                LargerThanTrainedWarning,
-                stacklevel=4,
-            )
+        warn_if_larger_than_trained(self._card, problem.num_atoms, stacklevel=4)
         condition = condition_of(target, species, max_peaks=self._model.max_peaks)
         return replace(condition, patterns=self._patterns(problem)) if self._model.encoded else condition
 
@@ -194,9 +197,10 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         path = find_weights(options.weights)  # type: ignore[attr-defined]
         card, tensors = load_weights(path, kind=ComponentKind.GENERATOR, component=cls.name)
         trained = type(options).model_validate(card.options)
+        # a resolved spec has every default written out, those of nested components too
+        whole, known, plain = (resolve_spec(each, default_registry()) for each in (options, trained, type(options)()))
         for field in sorted(options.model_fields_set - _FREE):
-            given, default = getattr(options, field), getattr(type(options)(), field)
-            if given not in (getattr(trained, field), default):  # a resolved spec has every default written out
+            if getattr(whole, field) not in (getattr(known, field), getattr(plain, field)):
                 raise OptionError(
                     f"got the option {field!r} of {cls.name!r}, which differs from that of the weights {path.name}; "
                     "leave it out"

@@ -28,6 +28,8 @@ from pxrdgen_generators.samplers import Sampler, Surroundings, step_times
 
 #: cells are generated with this share of data at the start, so that the network sees every scale of noise.
 _CELL_START = 1e-2
+#: atoms the network is shown at once on a CPU: what it computes of them then stays in the cache.
+_ATOMS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,30 @@ class Generated:
     frac_coords: Tensor
     basis: Tensor
     path: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    def to(self, device: torch.device | str) -> Generated:
+        """On another device."""
+        path = tuple((coords.to(device), basis.to(device)) for coords, basis in self.path)
+        return Generated(frac_coords=self.frac_coords.to(device), basis=self.basis.to(device), path=path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What the network is shown of B crystals, and what it should say.
+
+    Args:
+        state: [B, n, 3] noisy coordinates.
+        t: [B] times.
+        condition: what it is told.
+        target: [B, n, 3] of the atoms.
+        velocity: [B, C] of the cell, where it is to be found.
+    """
+
+    state: Tensor
+    t: Tensor
+    condition: Condition
+    target: Tensor
+    velocity: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,30 +157,38 @@ class DenoisingModel:
 
     def loss(self, batch: TrainingBatch, rng: torch.Generator) -> Tensor:
         """[B] mean squared error of what the network says of the atoms and, where it is generated, of the cell."""
+        return self.prepared_loss(self.prepare(batch, rng))
+
+    def prepare(self, batch: TrainingBatch, rng: torch.Generator) -> Prepared:
+        """Noise, coupling and condition: all of the loss that needs no network."""
         crystals, size = batch.crystals, batch.crystals.frac_coords.shape[1]
         t = self.path.times(len(crystals), rng)
         pair = self.path.pair(batch, rng)
         state = self.path.state(pair.clean, pair.displacement, t, crystals.basis)
         condition = self._condition(batch)
-        blind = torch.rand(len(crystals), generator=rng) < self.pattern_dropout
+        blind = torch.rand(len(crystals), generator=rng, device=rng.device) < self.pattern_dropout
         condition = condition.blinded(blind)
         if not self._generates_cell(rng):
-            estimate: Estimate = self.denoiser(state, t, condition)
             target = self.path.target(pair, t, crystals.basis, condition.length)
-            return ((estimate.atoms - target) ** 2).mean(dim=(1, 2))
+            return Prepared(state=state, t=t, condition=condition, target=target)
         clean = self.coordinates.of(crystals.basis, size)
-        noisy, velocity = unit_variance(
-            clean, torch.randn(clean.shape, generator=rng, dtype=clean.dtype), self._cell_level(t)
-        )
+        noise = torch.randn(clean.shape, generator=rng, dtype=clean.dtype, device=rng.device)
+        noisy, velocity = unit_variance(clean, noise, self._cell_level(t))
         condition = condition.without_cell(self.coordinates.basis(noisy, size), noisy)
         # the network sees the guessed cell, so displacements are measured in it
         guessed = replace(pair, displacement=to_fractional(pair.displacement, crystals.basis) @ condition.basis)
-        estimate = self.denoiser(state, t, condition)
         target = self.path.target(guessed, t, condition.basis, condition.length)
-        squared = ((estimate.atoms - target) ** 2).mean(dim=(1, 2))
+        return Prepared(state=state, t=t, condition=condition, target=target, velocity=velocity)
+
+    def prepared_loss(self, prepared: Prepared) -> Tensor:
+        """[B] the rest of the loss."""
+        estimate: Estimate = self.denoiser(prepared.state, prepared.t, prepared.condition)
+        squared = ((estimate.atoms - prepared.target) ** 2).mean(dim=(1, 2))
+        if prepared.velocity is None:
+            return squared
         if estimate.cell is None:
             raise TypeError("got no cell from the network; it was built for given cells")
-        return squared + self.cell_weight * ((estimate.cell - velocity) ** 2).mean(dim=1)
+        return squared + self.cell_weight * ((estimate.cell - prepared.velocity) ** 2).mean(dim=1)
 
     @torch.no_grad()
     def sample(
@@ -173,7 +207,7 @@ class DenoisingModel:
         Args:
             condition: of a single crystal.
             count: how many.
-            rng: source of the noise.
+            rng: source of the noise, on the device of ``condition``.
             start: [count, n, 3] clean structures to be renoised to ``time``, instead of pure noise.
             time: where to begin, 0 to 1.
             generate_cell: the cell of ``condition`` is not to be used but found.
@@ -187,12 +221,13 @@ class DenoisingModel:
         if not isinstance(self.denoiser, Denoiser):
             raise TypeError(f"got a {type(self.denoiser).__name__}, expected the bare denoiser to sample with")
         size = condition.species.shape[1]
-        told, cell = condition.expand(count), None
+        told, cell = condition, None
         if generate_cell:
-            cell = torch.randn(count, self.coordinates.size, generator=rng, dtype=condition.length.dtype)
-            told = told.without_cell(self.coordinates.basis(cell, size), cell)
-        state = self._start(told, start, time, rng)
-        memory = self.denoiser.encode(condition if cell is None else told)
+            shape = (count, self.coordinates.size)
+            cell = torch.randn(shape, generator=rng, dtype=condition.length.dtype, device=rng.device)
+            told = condition.without_cell(self.coordinates.basis(cell, size), cell)
+        state = self._start(told, count, start, time, rng)
+        memory = self.denoiser.encode(told)
         states = []
         for now, then in step_times(time, self.steps):
             around = Surroundings(path=self.path, basis=told.basis, length=told.length, rng=rng)
@@ -206,8 +241,8 @@ class DenoisingModel:
                 cell = self._next_cell(cell, estimate.cell, now, then)
                 told = told.with_guess(self.coordinates.basis(cell, size), cell)
             if record:
-                states.append((state.clone(), told.basis.clone()))
-        return Generated(frac_coords=state, basis=told.basis, path=tuple(states))
+                states.append((state.clone(), told.basis.expand(count, 3, 3).clone()))
+        return Generated(frac_coords=state, basis=told.basis.expand(count, 3, 3), path=tuple(states))
 
     def _condition(self, batch: TrainingBatch) -> Condition:
         condition = condition_from(batch.crystals.species, batch.basis, batch.observed, max_peaks=self.max_peaks)
@@ -219,7 +254,7 @@ class DenoisingModel:
 
     def _generates_cell(self, rng: torch.Generator) -> bool:
         if self.cell == "either":
-            return bool(torch.rand(1, generator=rng) < 0.5)
+            return bool(torch.rand(1, generator=rng, device=rng.device) < 0.5)
         return self.cell == "generated"
 
     def _cell_level(self, t: Tensor) -> Tensor:
@@ -228,7 +263,7 @@ class DenoisingModel:
 
     def _next_cell(self, cell: Tensor, velocity: Tensor, now: float, then: float) -> Tensor:
         """The deterministic step of the unit-variance state, whichever the path."""
-        at, to = (self._cell_level(torch.full((len(cell),), time)) for time in (now, then))
+        at, to = (self._cell_level(torch.full_like(cell[:, 0], time)) for time in (now, then))
         clean = clean_from(cell, velocity, at)
         if then >= 1.0:
             return clean
@@ -236,14 +271,19 @@ class DenoisingModel:
         noise = (cell - alpha * clean) / sigma
         return unit_variance(clean, noise, to)[0]
 
-    def _start(self, told: Condition, start: Tensor | None, time: float, rng: torch.Generator) -> Tensor:
-        shape = torch.Size([len(told), told.species.shape[1], 3])
+    def _start(self, told: Condition, count: int, start: Tensor | None, time: float, rng: torch.Generator) -> Tensor:
+        shape = torch.Size([count, told.species.shape[1], 3])
         if start is None:
-            return torch.rand(shape, generator=rng, dtype=told.length.dtype)
+            return torch.rand(shape, generator=rng, dtype=told.length.dtype, device=rng.device)
         noise = self.path.noise(shape, told.basis, told.length, rng)
         return self.path.state(start, noise, torch.full_like(told.length, time), told.basis)
 
     def _estimated(self, state: Tensor, now: float, told: Condition, memory: object) -> tuple[Estimate, Tensor]:
-        t = state.new_full((len(state),), now)
-        estimate: Estimate = self.denoiser(state, t, told, memory)
+        t = state.new_full((1,), now)
+        width = max(1, _ATOMS_AT_ONCE // state.shape[1]) if state.device.type == "cpu" else len(state)
+        parts = []
+        for first in range(0, len(state), width):
+            rows = slice(first, first + width)
+            parts.append(self.denoiser(state[rows], t, told if told.cell is None else told.rows(rows), memory))
+        estimate = Estimate(*(None if each[0] is None else torch.cat(each) for each in zip(*parts, strict=True)))
         return estimate, self.path.offset(estimate.atoms, t, told.basis, told.length)

@@ -53,4 +53,10 @@ def atomic_length(basis: Tensor, num_atoms: int) -> Tensor:
 
 def to_fractional(cartesian: Tensor, basis: Tensor) -> Tensor:
     """Cartesian displacements [B, n, 3] (A) in fractions of the cell."""
-    return torch.matmul(cartesian, torch.linalg.inv(basis))
+    return torch.matmul(cartesian, inverse(basis))
+
+
+def inverse(basis: Tensor) -> Tensor:
+    """Of [..., 3, 3], without the check for singular ones, for which a device would have to be waited for."""
+    inverted: Tensor = torch.linalg.inv_ex(basis).inverse
+    return inverted

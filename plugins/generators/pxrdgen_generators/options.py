@@ -82,6 +82,7 @@ class DenoisingOptions(_Options):
     steps: int = Field(default=25, ge=2, description="steps a sample")
     max_peaks: int = Field(default=96, ge=8, description="strongest peaks shown to the network")
     pattern_dropout: float = Field(default=0.05, ge=0, le=1, description="training crystals without their pattern")
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where samples are drawn")
     chunk: int = Field(default=40_000, ge=1, description="pairs of atoms sampled at once, which bounds the memory")
 
 

@@ -76,7 +76,7 @@ class LinearPath(AtomPath):
 
     def times(self, count: int, rng: torch.Generator) -> Tensor:
         """See :meth:`AtomPath.times`."""
-        return 1.0 - (1.0 - torch.rand(count, generator=rng)) ** (1.0 / self.early)
+        return 1.0 - (1.0 - torch.rand(count, generator=rng, device=rng.device)) ** (1.0 / self.early)
 
     def level(self, t: Tensor) -> Tensor:
         """See :meth:`AtomPath.level`."""
@@ -87,7 +87,7 @@ class LinearPath(AtomPath):
         crystals = batch.crystals
         uncoupled = Uncoupled(
             clean=crystals.frac_coords,
-            noise=torch.rand(crystals.frac_coords.shape, generator=rng),
+            noise=torch.rand(crystals.frac_coords.shape, generator=rng, device=rng.device),
             species=crystals.species,
             basis=crystals.basis,
             rotations=batch.rotations,
@@ -99,7 +99,8 @@ class LinearPath(AtomPath):
         """Gaussian, of mean zero over the atoms, as large as coupled displacements are."""
         del basis
         spread = (shape[1] / max(shape[1] - 1, 1)) ** 0.5  # what taking out the mean will cost
-        noise = torch.randn(shape, generator=rng, dtype=length.dtype) * _unit(length, shape[1]) * spread
+        noise = torch.randn(shape, generator=rng, dtype=length.dtype, device=rng.device)
+        noise = noise * _unit(length, shape[1]) * spread
         centred: Tensor = noise - noise.mean(dim=1, keepdim=True)
         return centred
 

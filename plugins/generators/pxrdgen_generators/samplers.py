@@ -22,7 +22,7 @@ class Surroundings:
         path: that is followed.
         basis: [B, 3, 3] cells, rows a, b, c in A.
         length: [B] (V / n)^(1/3) in A.
-        rng: source of fresh noise.
+        rng: source of fresh noise, on the device of the states.
     """
 
     path: AtomPath
@@ -32,12 +32,12 @@ class Surroundings:
 
     def level(self, time: float) -> float:
         """Of the noise at a time."""
-        return float(self.path.level(torch.tensor(time, dtype=torch.float64)))
+        return float(self.path.level(torch.tensor(time, dtype=torch.float64, device="cpu")))
 
     def noise(self, state: Tensor) -> Tensor:
         """Fresh displacements at full level, in fractions, [B, n, 3]."""
         drawn = self.path.noise(state.shape, self.basis, self.length, self.rng)
-        return to_fractional(drawn, self.basis).to(state.device)
+        return to_fractional(drawn, self.basis)
 
 
 class Sampler(ABC):

@@ -35,7 +35,7 @@ class WrappedNormalPath(AtomPath):
 
     def times(self, count: int, rng: torch.Generator) -> Tensor:
         """See :meth:`AtomPath.times`; uniform."""
-        return torch.rand(count, generator=rng)
+        return torch.rand(count, generator=rng, device=rng.device)
 
     def level(self, t: Tensor) -> Tensor:
         """See :meth:`AtomPath.level`."""
@@ -69,7 +69,7 @@ class WrappedNormalPath(AtomPath):
         return sigma**2 * _root_mean_square(sigma, self.sigma_min, self.sigma_max) * estimate
 
     def _noise(self, shape: torch.Size, rng: torch.Generator, dtype: torch.dtype) -> Tensor:
-        return self.sigma_max * torch.randn(shape, generator=rng, dtype=dtype)
+        return self.sigma_max * torch.randn(shape, generator=rng, dtype=dtype, device=rng.device)
 
 
 def _descent(x: Tensor, sigma: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def _descent(x: Tensor, sigma: Tensor) -> Tensor:
 
 def _root_mean_square(sigma: Tensor, lowest: float, highest: float) -> Tensor:
     """sqrt(E score^2) at ``sigma``, interpolated in a table over the logarithm of sigma."""
-    table = _score_table(lowest, highest).to(dtype=sigma.dtype, device=sigma.device)
+    table = _score_table_on(lowest, highest, sigma.dtype, sigma.device)
     place = (sigma / lowest).log() / math.log(highest / lowest) * (_TABLE - 1)
     left = place.floor().clamp(0, _TABLE - 2)
     share = place - left
@@ -91,11 +91,16 @@ def _root_mean_square(sigma: Tensor, lowest: float, highest: float) -> Tensor:
     return torch.exp(table[index] * (1 - share) + table[index + 1] * share)
 
 
+@functools.lru_cache(maxsize=32)
+def _score_table_on(lowest: float, highest: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return _score_table(lowest, highest).to(dtype=dtype, device=device)
+
+
 @functools.cache
 def _score_table(lowest: float, highest: float) -> Tensor:
-    """[_TABLE] ln sqrt(E score^2), by quadrature over one period."""
+    """[_TABLE] ln sqrt(E score^2), by the midpoint rule over half a period."""
     sigma = torch.exp(torch.linspace(math.log(lowest), math.log(highest), _TABLE, dtype=torch.float64))[:, None]
-    x = torch.linspace(-0.5, 0.5, 20_001, dtype=torch.float64)[None]
+    x = (torch.arange(2_000, dtype=torch.float64)[None] + 0.5) / 4_000  # of an even function
     shifts = torch.arange(-_IMAGES, _IMAGES + 1, dtype=torch.float64)
     density = torch.exp(-0.5 * ((x[..., None] + shifts) / sigma[..., None]) ** 2).sum(-1)
     score = _descent(x.expand(_TABLE, -1), sigma)

@@ -21,7 +21,7 @@ from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.simulation import observe
 from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators.conditions import Condition, condition_from
-from pxrdgen_generators.coupling import SymmetryAwareCoupling
+from pxrdgen_generators.coupling import SymmetryAwareCoupling, Uncoupled
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 Task = tuple[StructureProblem, IntensityTarget]
@@ -141,15 +141,15 @@ def distance() -> Callable[[Corpus, int, Tensor], Tensor]:
     def rms(corpus: Corpus, row: int, found: Tensor) -> Tensor:
         (group,) = corpus.groups.values()
         rows = torch.full((len(found),), row)
-        pair = SymmetryAwareCoupling(choices=512, assigned=16).pair(
+        uncoupled = Uncoupled(
             clean=group.frac_coords[rows],
             noise=found,
             species=group.species[rows],
             basis=group.basis[rows],
             rotations=group.rotations[rows],
             rotation_count=group.rotation_count[rows],
-            rng=seeded(),
         )
+        pair = SymmetryAwareCoupling(choices=512, assigned=16).pair(uncoupled, seeded())
         return (pair.displacement**2).sum(-1).mean(-1).sqrt()
 
     return rms

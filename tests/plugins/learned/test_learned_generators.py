@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pxrdgen.components import ComponentKind
 from pxrdgen.errors import OptionError, StructureError, WeightsError
-from pxrdgen.io.weights import WeightsCard, card_path, read_card, save_weights, verify_weights
+from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path, read_card, save_weights, verify_weights
 from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.specs import ComponentSpec
@@ -25,7 +25,7 @@ from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
 from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
-from pxrdgen_generators.denoising_generator import LargerThanTrainedWarning, condition_of
+from pxrdgen_generators.denoising_generator import condition_of
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.flow import flow_model
 from pxrdgen_generators.flow_generator import FlowGenerator

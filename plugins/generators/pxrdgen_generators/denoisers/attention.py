@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen_generators.conditions import PEAK_FEATURES, Condition
+from pxrdgen_generators.denoisers.activations import gelu, silu
 from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.elements import ELEMENT_FEATURES, element_features
-from pxrdgen_generators.denoisers.pairs import PAIR_FEATURES, pair_features
+from pxrdgen_generators.denoisers.pairs import PAIR_FEATURES, PairTables, pair_features, pair_tables
 from pxrdgen_generators.options import AttentionOptions
 
 _CELL_FEATURES = 10
@@ -21,19 +22,26 @@ _TIME_FREQUENCIES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Peaks as the layers see them, and a summary of all that does not change with the atoms.
+    """What does not change with the atoms: peaks as the layers see them, the elements, tables of the geometry.
 
     Args:
-        keys_values: one [B, K, 2, width] a layer that looks at the peaks.
-        peak_bias: [B, 1, 1, K] 0 where there is a peak, else minus infinity; the first slot is never masked.
-        summary: [B, width].
+        keys_values: one [B, K, 2 width] a layer that looks at the peaks.
+        peak_bias: [B, 1, 1, K] 0 where there is a peak, else minus infinity; the first slot is never masked. ``None``
+            where there is a peak in every slot.
+        pooled: [B, 2 peak_width] mean and maximum over the peaks.
         atoms: [B, n, width] embedded species.
+        context: [B, n, n, pair_hidden] what a pair of elements says to the pair encoder.
+        summary: [B, width] of pattern, cell and elements; ``None`` while the cell is being generated.
+        tables: for the pair features; ``None`` while the cell is being generated.
     """
 
     keys_values: tuple[Tensor, ...]
-    peak_bias: Tensor
-    summary: Tensor
+    peak_bias: Tensor | None
+    pooled: Tensor
     atoms: Tensor
+    context: Tensor
+    summary: Tensor | None
+    tables: PairTables | None
 
 
 class AttentionDenoiser(Denoiser):
@@ -81,29 +89,40 @@ class AttentionDenoiser(Denoiser):
 
     def encode(self, condition: Condition) -> Memory:
         """See :meth:`Denoiser.encode`."""
-        tokens = self.peak_encoder(condition.peaks) * condition.peak_mask[..., None]
-        count = condition.peak_mask.sum(1, keepdim=True).clamp(min=1)
+        mask = condition.peak_mask
+        tokens = self.peak_encoder(condition.peaks) * mask[..., None]
+        pooled = torch.cat([tokens.sum(1) / mask.sum(1, keepdim=True).clamp(min=1), tokens.amax(1)], dim=-1)
+        shown = mask.clone()
+        shown[:, 0] = True
+        bias = None
+        if len(condition) == 1:
+            tokens = tokens[:, shown[0]]
+        else:
+            bias = torch.zeros_like(shown, dtype=tokens.dtype).masked_fill_(~shown, -torch.inf)[:, None, None]
         atoms = self.element(condition.species) + self.element_properties(self.element_table[condition.species])
-        parts = [tokens.sum(1) / count, tokens.amax(1), _cell_features(condition), atoms.mean(1)]
-        masked = ~condition.peak_mask
-        masked[:, 0] = False
-        bias = torch.zeros_like(masked, dtype=tokens.dtype).masked_fill_(masked, -torch.inf)[:, None, None]
-        summary = self.summarise(torch.cat(parts, dim=-1))
+        finds_cell = condition.cell is not None
         return Memory(
             keys_values=tuple(layer(tokens) for layer in self.keys_values),
             peak_bias=bias,
-            summary=summary if condition.vector is None else summary + condition.vector,
+            pooled=pooled,
             atoms=atoms,
+            context=self.pairs.context(atoms),
+            summary=None if finds_cell else self._summary(pooled, atoms, condition),
+            tables=None if finds_cell else pair_tables(condition),
         )
 
     def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
         """See :meth:`Denoiser.forward`."""
         if not isinstance(memory, Memory):
             memory = self.encode(condition)
-        batch = state.shape[0]
-        vector = functional.silu(memory.summary + self.time(_time_features(t)))
-        x = memory.atoms.expand(batch, -1, -1)
-        bias, pair_values = self.pairs(pair_features(state, condition), x, vector)
+        summary = memory.summary
+        if summary is None:
+            summary = self._summary(memory.pooled, memory.atoms, condition)
+        if condition.vector is not None:
+            summary = summary + condition.vector
+        vector = functional.silu(summary + self.time(_time_features(t)))
+        bias, pair_values = self.pairs(pair_features(state, condition, memory.tables), memory.context, vector)
+        x = memory.atoms
         peaks = iter(memory.keys_values)
         for layer, block in enumerate(self.blocks):
             x = block(
@@ -112,6 +131,13 @@ class AttentionDenoiser(Denoiser):
         x = self.norm(x)
         out: Tensor = self.head(x)
         return Estimate(atoms=out - out.mean(dim=1, keepdim=True), features=x.mean(dim=1))
+
+    def _summary(self, pooled: Tensor, atoms: Tensor, condition: Condition) -> Tensor:
+        """[B, width]; peaks and elements may be those of one crystal for all cells."""
+        cell = _cell_features(condition)
+        both = [pooled.expand(len(cell), -1), cell, atoms.mean(1).expand(len(cell), -1)]
+        summary: Tensor = self.summarise(torch.cat(both, dim=-1))
+        return summary
 
 
 class _PairEncoder(nn.Module):
@@ -126,15 +152,21 @@ class _PairEncoder(nn.Module):
         self.middle = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, layers * heads + pair_width)
 
-    def forward(self, features: Tensor, atoms: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Bias [L, B, heads, n, n] and values [B, n, n, pair_width]."""
+    def context(self, atoms: Tensor) -> Tensor:
+        """[B, n, n, hidden] from embedded species [B, n, width]."""
+        by_pair: Tensor = self.receiver(atoms)[:, :, None] + self.sender(atoms)[:, None]
+        return by_pair
+
+    def forward(self, features: Tensor, context: Tensor, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """Bias [L, heads, B, n, n] and values [B, n, n, pair_width]."""
         batch, size = features.shape[:2]
-        context = (self.receiver(atoms) + self.vector(vector)[:, None])[:, :, None] + self.sender(atoms)[:, None]
-        hidden = functional.silu(self.features(features) + context)
-        hidden = functional.silu(self.middle(hidden))
-        out = self.out(hidden)
-        bias = out[..., : self.layers * self.heads].reshape(batch, size, size, self.layers, self.heads)
-        return bias.permute(3, 0, 4, 1, 2), out[..., self.layers * self.heads :]
+        told = context + self.vector(vector)[:, None, None]
+        hidden = silu(self.features(features.flatten(0, 2)).view(batch, size, size, -1) + told)
+        hidden = silu(self.middle(hidden.flatten(0, 2)))
+        # the transposed product: one contiguous stretch for each layer, which attention then uses as it is
+        out = torch.addmm(self.out.bias[:, None], self.out.weight, hidden.T).view(-1, batch, size, size)
+        bias, values = out.split([self.layers * self.heads, self.pair_width])
+        return bias.unflatten(0, (self.layers, self.heads)), values.permute(1, 2, 3, 0)
 
 
 class _Block(nn.Module):
@@ -157,43 +189,55 @@ class _Block(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(
-        self, x: Tensor, vector: Tensor, bias: Tensor, pair_values: Tensor, peaks: Tensor | None, peak_bias: Tensor
+        self,
+        x: Tensor,
+        vector: Tensor,
+        bias: Tensor,
+        pair_values: Tensor,
+        peaks: Tensor | None,
+        peak_bias: Tensor | None,
     ) -> Tensor:
-        """[B, n, width] to the same."""
-        width = x.shape[-1]
+        """[B, n, width] to the same; ``x`` and ``vector`` may be one for all."""
         scale1, shift1, scale2, shift2 = self.modulation(vector)[:, None].chunk(4, dim=-1)
-        normed = functional.layer_norm(x, (width,))
-        x = x + self._among_atoms(torch.addcmul(normed + shift1, normed, scale1), bias, pair_values)
+        x = x + self._among_atoms(_modulated(x, scale1, shift1), bias, pair_values)
         if peaks is not None and self.query is not None and self.merge_peaks is not None:
-            mixed = self._look_up(self.query(functional.layer_norm(x, (width,))), peaks, peak_bias)
+            mixed = self._look_up(self.query(functional.layer_norm(x, x.shape[-1:])), peaks, peak_bias)
             x = x + self.merge_peaks(mixed)
-        normed = functional.layer_norm(x, (width,))
-        widened = functional.gelu(self.up(torch.addcmul(normed + shift2, normed, scale2)), approximate="tanh")
-        out: Tensor = x + self.down(widened)
+        out: Tensor = x + self.down(gelu(self.up(_modulated(x, scale2, shift2))))
         return out
 
     def _among_atoms(self, x: Tensor, bias: Tensor, pair_values: Tensor) -> Tensor:
-        batch, size, width = x.shape
-        q, k, v = self.qkv(x).reshape(batch, size, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5 + bias
-        weights = scores.softmax(dim=-1)
-        mixed = (weights @ v).transpose(1, 2).reshape(batch, size, width)
-        carried = (weights.transpose(1, 2) @ pair_values).reshape(batch, size, -1)
+        batch, size = bias.shape[1:3]
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 3, 0, 1, 4).contiguous()
+        weights = torch.add(bias, q @ k.transpose(-1, -2), alpha=q.shape[-1] ** -0.5).softmax(dim=-1)
+        mixed = (weights @ v).permute(1, 2, 0, 3).flatten(2)
+        carried = (weights.permute(1, 2, 0, 3) @ pair_values).reshape(batch, size, -1)
         merged: Tensor = self.merge(torch.cat([mixed, carried], dim=-1))
         return merged
 
-    def _look_up(self, queries: Tensor, peaks: Tensor, peak_bias: Tensor) -> Tensor:
-        batch, size, width = queries.shape
-        q = queries.reshape(batch, size, self.heads, -1).transpose(1, 2)
-        stored = peaks.reshape(peaks.shape[0], peaks.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        k, v = stored[0].expand(batch, -1, -1, -1), stored[1].expand(batch, -1, -1, -1)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=peak_bias.expand(batch, 1, size, -1))
-        return mixed.transpose(1, 2).reshape(batch, size, width)
+    def _look_up(self, queries: Tensor, peaks: Tensor, peak_bias: Tensor | None) -> Tensor:
+        """Attention to peaks [B, K, 2 width]; those of one crystal serve the atoms of all."""
+        rows = queries.reshape(len(peaks), -1, queries.shape[-1])
+        q = rows.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k, v = peaks.unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mask = None if peak_bias is None else peak_bias.expand(-1, 1, q.shape[2], -1)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return mixed.transpose(1, 2).reshape(queries.shape)
+
+
+def _modulated(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """LN(x) (1 + scale) + shift, with ``scale`` and ``shift`` [B, 1, width] or the same for all crystals."""
+    width = x.shape[-1]
+    if len(scale) == 1:
+        gain, offset = (1.0 + scale.flatten()).to(x.dtype), shift.flatten().to(x.dtype)
+        return functional.layer_norm(x, (width,), weight=gain, bias=offset)
+    normed = functional.layer_norm(x, (width,))
+    return torch.addcmul(normed + shift, normed, scale)
 
 
 def _time_features(t: Tensor) -> Tensor:
     """[B, 16] sines and cosines of t, from half a period up."""
-    angles = t[:, None] * (math.pi / 2) * 2.0 ** torch.arange(_TIME_FREQUENCIES, dtype=t.dtype)
+    angles = t[:, None] * (math.pi / 2) * 2.0 ** torch.arange(_TIME_FREQUENCIES, dtype=t.dtype, device=t.device)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 

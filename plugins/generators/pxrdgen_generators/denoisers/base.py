@@ -38,11 +38,16 @@ class Denoiser(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, condition: Condition) -> object:
-        """What depends on the condition alone, computed once for all steps; handed back to :meth:`forward`."""
+        """What depends on the condition alone, computed once for all steps; handed back to :meth:`forward`.
+
+        Where a cell is being generated (``condition.cell``), the cell and its coordinates do not count as known; nor
+        does ``condition.vector``, ever.
+        """
 
     @abstractmethod
     def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
         """The estimate for ``state`` [B, n, 3] at ``t`` [B].
 
+        ``t``, ``condition`` and ``memory`` may be one for all B: samples for the same crystal share them.
         ``memory`` is what :meth:`encode` returned for the condition, or is made here.
         """

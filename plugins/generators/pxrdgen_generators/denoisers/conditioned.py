@@ -20,7 +20,7 @@ class Memory:
     """What the encoder said, and what the denoiser made of the condition where that does not change on the way."""
 
     vector: Tensor | None
-    inner: object | None
+    inner: object
 
 
 class ConditionedDenoiser(Denoiser):
@@ -81,8 +81,7 @@ class ConditionedDenoiser(Denoiser):
     def encode(self, condition: Condition) -> Memory:
         """See :meth:`Denoiser.encode`."""
         vector = self._vector(condition)
-        inner = self.denoiser.encode(replace(condition, vector=vector)) if condition.cell is None else None
-        return Memory(vector=vector, inner=inner)
+        return Memory(vector=vector, inner=self.denoiser.encode(condition))
 
     def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
         """See :meth:`Denoiser.forward`."""

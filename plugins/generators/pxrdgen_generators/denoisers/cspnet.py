@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pxrdgen.training.workers import full_precision
 from pxrdgen_generators.conditions import Condition
+from pxrdgen_generators.denoisers.activations import silu
 from pxrdgen_generators.denoisers.base import Denoiser, Estimate
+from pxrdgen_generators.denoisers.pair_lists import half_of_pairs
 from pxrdgen_generators.options import CspNetOptions
 
 #: rows of the embedding of elements.
@@ -55,16 +56,17 @@ class CspNetDenoiser(Denoiser):
 
     def encode(self, condition: Condition) -> Memory:
         """See :meth:`Denoiser.encode`."""
-        atoms = self.atom_in(self.element(condition.species))
-        return Memory(atoms=atoms if condition.vector is None else atoms + condition.vector[:, None])
+        return Memory(atoms=self.atom_in(self.element(condition.species)))
 
     def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
         """See :meth:`Denoiser.forward`; the answer for the atoms is in the cell's own axes."""
         if not isinstance(memory, Memory):
             memory = self.encode(condition)
         x = memory.atoms + self.time_in(_time_features(t))[:, None]
+        if condition.vector is not None:
+            x = x + condition.vector[:, None]
         with full_precision(state):
-            metric = (condition.basis @ condition.basis.transpose(-1, -2)).flatten(1).expand(len(state), -1)
+            metric = (condition.basis @ condition.basis.transpose(-1, -2)).flatten(1)
         fourier = _pair_features(state, self.frequencies)
         for layer in self.layers:
             x = layer(x, fourier, metric)
@@ -84,22 +86,30 @@ class _Layer(nn.Module):
         self.edge = nn.Linear(width, width)
         self.node = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
 
-    def forward(self, x: Tensor, fourier: Tensor, metric: Tensor) -> Tensor:
-        """[B, n, width] to the same."""
+    def forward(self, x: Tensor, fourier: tuple[Tensor, Tensor], metric: Tensor) -> Tensor:
+        """[B, n, width] to the same; ``x`` and ``metric`` may be one for all."""
         h = self.norm(x)
         by_atom = (self.receiver(h) + self.cell(metric)[:, None])[:, :, None] + self.sender(h)[:, None]
-        messages = functional.silu(self.edge(functional.silu(self.pair(fourier) + by_atom)))
-        out: Tensor = x + self.node(torch.cat([h, messages.mean(dim=2)], dim=-1))
+        messages = silu(self.edge(silu(self._by_pair(fourier, x.shape[1]).add_(by_atom))))
+        received = messages.mean(dim=2)
+        out: Tensor = x + self.node(torch.cat([h.expand_as(received), received], dim=-1))
         return out
+
+    def _by_pair(self, fourier: tuple[Tensor, Tensor], size: int) -> Tensor:
+        """[B, n, n, width] of all pairs, from the sines and cosines of half of them: the sines change sign."""
+        sine, cosine = (part @ weight.T for part, weight in zip(fourier, self.pair.weight.chunk(2, dim=1), strict=True))
+        either = half_of_pairs(size, sine.device).either
+        return torch.cat([cosine + sine, cosine - sine], dim=1).index_select(1, either).unflatten(1, (size, size))
 
 
 @torch.no_grad()
-def _pair_features(state: Tensor, frequencies: int) -> Tensor:
-    """[B, n, n, 6 F] sines and cosines of 2 pi k (x_j - x_i), k from 1."""
-    difference = state[:, None] - state[:, :, None]
+def _pair_features(state: Tensor, frequencies: int) -> tuple[Tensor, Tensor]:
+    """[B, P, 3 F] sines and cosines of 2 pi k (x_j - x_i), k from 1, for i <= j."""
+    pairs = half_of_pairs(state.shape[1], state.device)
+    difference = state[:, pairs.second] - state[:, pairs.first]
     harmonics = 2.0 * math.pi * torch.arange(1, frequencies + 1, dtype=state.dtype, device=state.device)
     angles = (difference[..., None] * harmonics).flatten(-2)
-    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+    return angles.sin(), angles.cos()
 
 
 def _time_features(t: Tensor) -> Tensor:

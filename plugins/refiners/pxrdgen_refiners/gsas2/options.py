@@ -71,7 +71,10 @@ class Gsas2IndexingOptions(Gsas2WorkerOptions):
     )
     lines: int = Field(default=25, ge=10, le=60, description="lines of lowest angle that are indexed")
     least_intensity: float = Field(
-        default=1.0, ge=0, le=100, description="per cent of the strongest line; weaker ones only make up the first eight"
+        default=1.0,
+        ge=0,
+        le=100,
+        description="per cent of the strongest line; weaker ones only make up the first eight",
     )
     most_unindexed: int = Field(default=2, ge=0, description="lines of the first twenty a cell may leave unindexed")
     least_m20: float = Field(default=3.0, ge=0, description="figure of merit below which cells are dropped")
