@@ -335,6 +335,9 @@ def table(files: Annotated[list[Path], typer.Argument(help="Files that 'run' wro
 def card(
     files: Annotated[list[Path], typer.Argument(help="Files that 'run' wrote, one for each thing told.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The card to write.")],
+    caveat: Annotated[
+        list[str] | None, typer.Option(help="A sentence to be read with the numbers; repeatable.")
+    ] = None,
 ) -> None:
     """Write the card of finished runs.
 
@@ -356,6 +359,7 @@ def card(
         run={"runs": heads},
         order=30,
         headline=["exact top-1"],
+        caveats=caveat or (),
     )
 
 

@@ -110,7 +110,8 @@ class OverfitPlan:
         max_atoms: of each; those of one atom are left out, for there is nothing to learn.
         copies: of each in the training set, so that batches are of a useful size.
         every: steps between milestones.
-        limit: steps at most.
+        limit: steps at a constant learning rate, at most.
+        cooldown: steps in which the rate falls to zero after that.
         samples: drawn from each crystal at a milestone.
         sample_steps: of a sample.
         seed: of the choice.
@@ -119,8 +120,9 @@ class OverfitPlan:
     crystals: int = 32
     max_atoms: int = 8
     copies: int = 8
-    every: int = 250
-    limit: int = 20_000
+    every: int = 500
+    limit: int = 3_000
+    cooldown: int = 1_000
     samples: int = 4
     sample_steps: int = 25
     seed: int = 0
@@ -145,7 +147,7 @@ def small_spec(name: str, data: Path | None = None) -> TrainingSpec:
     training = TrainingOptions(
         learning_rate=2e-3,
         warmup=50,
-        ema=0.99,
+        ema=0.995,
         atoms=256,
         per_step=1,
         threads=1,
@@ -189,7 +191,7 @@ def overfit(
     max_seconds: float = math.inf,
     report: Callable[[Milestone], None] | None = None,
 ) -> list[Milestone]:
-    """Train in ``folder`` until a milestone says it is learned, or a limit; continues what is there.
+    """Train in ``folder`` until a milestone says it is learned, or a limit and a cooldown; continues what is there.
 
     Args:
         spec: what is trained; its corpus is where the crystals come from.
@@ -211,22 +213,27 @@ def overfit(
     milestones = file.open()
     spec = _on_copies(spec, crystals, folder / "crystals.npz", plan.copies)
     questions = [_posed(crystal) for crystal in crystals]
-    while not milestones or not (milestones[-1].learned or milestones[-1].step >= plan.limit):
-        goal = min((milestones[-1].step if milestones else 0) + plan.every, plan.limit)
-        training = spec.training.model_copy(update={"steps": goal})
+    while not milestones or not (milestones[-1].learned or milestones[-1].step > plan.limit):
         left = max_seconds - (time.monotonic() - started)
-        progress = runs.train(spec.model_copy(update={"training": training}), folder, max_seconds=max(left, 0.0))
-        if progress.step < goal:
+        reached = milestones[-1].step if milestones else 0
+        if reached < plan.limit:
+            goal, trained = min(reached + plan.every, plan.limit), folder
+            training = spec.training.model_copy(update={"steps": goal})
+            progress = runs.train(spec.model_copy(update={"training": training}), folder, max_seconds=max(left, 0.0))
+            if progress.step < goal:
+                break
+        elif left <= 0.0:
             break
+        else:
+            trained, progress = runs.cool_down(folder, steps=plan.cooldown)
         weights = folder / "overfitted.safetensors"
-        runs.export(folder, weights)
-        hits = _hits(spec.component.plugin, weights, list(crystals), questions, plan)
+        runs.export(trained, weights)
         milestone = Milestone(
             step=progress.step,
             seconds=progress.seconds,
             crystals=progress.crystals,
             loss=progress.loss,
-            hits=hits,
+            hits=_hits(spec.component.plugin, weights, list(crystals), questions, plan),
             samples=plan.samples * len(crystals),
         )
         file.append([milestone])
@@ -275,8 +282,9 @@ def main(
     data: Annotated[Path | None, typer.Option(help="Crystals; the spec's or the shared ones unless given.")] = None,
     crystals: Annotated[int, typer.Option(min=1, help="How many to learn.")] = 32,
     max_atoms: Annotated[int, typer.Option(min=2, help="Of each.")] = 8,
-    every: Annotated[int, typer.Option(min=1, help="Steps between milestones.")] = 250,
-    limit: Annotated[int, typer.Option(min=1, help="Steps at most.")] = 20_000,
+    every: Annotated[int, typer.Option(min=1, help="Steps between milestones.")] = 500,
+    limit: Annotated[int, typer.Option(min=1, help="Steps at a constant rate, at most.")] = 3_000,
+    cooldown: Annotated[int, typer.Option(min=1, help="Steps after that, the rate falling to zero.")] = 1_000,
     samples: Annotated[int, typer.Option(min=1, help="From each crystal at a milestone.")] = 4,
     sample_steps: Annotated[int, typer.Option(min=2, help="Of a sample.")] = 25,
     minutes: Annotated[float, typer.Option(min=0.0, help="Stop after this time; run again to go on.")] = math.inf,
@@ -298,7 +306,13 @@ def main(
     else:
         training = small_spec(spec, data)
     plan = OverfitPlan(
-        crystals=crystals, max_atoms=max_atoms, every=every, limit=limit, samples=samples, sample_steps=sample_steps
+        crystals=crystals,
+        max_atoms=max_atoms,
+        every=every,
+        limit=limit,
+        cooldown=cooldown,
+        samples=samples,
+        sample_steps=sample_steps,
     )
     found = overfit(
         training, out, plan, max_seconds=60.0 * minutes, report=lambda milestone: typer.echo(str(milestone))

@@ -15,7 +15,7 @@ from pxrdgen.testing.samples import caesium_chloride, rutile
 from pxrdgen.training.spec import TrainingSpec
 from pxrdgen_benchmarks.overfit import Milestone, OverfitPlan, chosen, overfit, small_spec
 
-PLAN = OverfitPlan(crystals=2, max_atoms=6, copies=2, every=2, limit=4, samples=2, sample_steps=2)
+PLAN = OverfitPlan(crystals=2, max_atoms=6, copies=2, every=2, limit=2, cooldown=2, samples=2, sample_steps=2)
 
 
 @pytest.fixture(scope="module")

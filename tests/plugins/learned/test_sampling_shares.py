@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pxrdgen.training.batch import Rows, make_batch
 from pxrdgen.training.corpus import Corpus
@@ -135,6 +137,33 @@ def test_no_tensor_is_made_on_whatever_device_is_the_default(cell: str, corpus: 
             again = model.sample(one, 2, rng.manual_seed(0), generate_cell=cell == "generated").frac_coords
             assert torch.equal(model.loss(batch, rng.manual_seed(4)).detach(), loss)
         assert torch.equal(again, plain)
+
+
+class ReadBacks(TorchDispatchMode):
+    """Counts what would wait for a device: numbers of single precision, or of no floating point, that Python reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        reading = func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        self.count += reading and args[0].dtype != torch.float64  # times and levels are doubles and never on a device
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("cell", ["given", "generated"])
+def test_no_step_waits_for_a_device(cell: str, corpus: Corpus, told: Told) -> None:
+    one = told(corpus, torch.tensor([0]))
+    for model in models(cell):
+        counts = []
+        for steps in (2, 9):
+            with ReadBacks() as seen:
+                replace(model, steps=steps).sample(one, 3, seeded(), generate_cell=cell == "generated")
+            counts.append(seen.count)
+        assert counts[0] == counts[1]
 
 
 def test_pair_features_are_what_they_are_said_to_be(corpus: Corpus, told: Told) -> None:

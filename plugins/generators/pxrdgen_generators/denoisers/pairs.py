@@ -87,7 +87,13 @@ def pair_tables(condition: Condition) -> PairTables:
 
 
 def _stretches(coefficients: Tensor) -> list[tuple[int, int, Tensor]]:
-    """First, one past the last, and the coefficients between, where any crystal has some; for each shell."""
+    """First, one past the last, and the coefficients between, where any crystal has some; for each shell.
+
+    A single reflection, such as the one that stands for none while a cell is being generated, is not looked at: that
+    would wait for the device in every step.
+    """
+    if coefficients.shape[2] == 1:
+        return [(0, 1, weights) for weights in coefficients.unbind(1)]
     used = (coefficients != 0).any(dim=0).to(torch.uint8)
     count = used.shape[1]
     ends = torch.stack([used.argmax(dim=1), count - used.flip(1).argmax(dim=1), used.amax(dim=1)]).T.tolist()
