@@ -114,6 +114,7 @@ class OverfitPlan:
         cooldown: steps in which the rate falls to zero after that.
         samples: drawn from each crystal at a milestone.
         sample_steps: of a sample.
+        sampler: by name; the generator's default unless given.
         seed: of the choice.
     """
 
@@ -121,10 +122,11 @@ class OverfitPlan:
     max_atoms: int = 8
     copies: int = 8
     every: int = 500
-    limit: int = 3_000
-    cooldown: int = 1_000
+    limit: int = 6_000
+    cooldown: int = 3_000
     samples: int = 4
     sample_steps: int = 25
+    sampler: str = ""
     seed: int = 0
 
 
@@ -267,7 +269,9 @@ def _hits(plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequ
     """Samples that match their crystal."""
     import torch
 
-    options = {"weights": str(weights.resolve()), "steps": plan.sample_steps}
+    options: dict[str, Any] = {"weights": str(weights.resolve()), "steps": plan.sample_steps}
+    if plan.sampler:
+        options["sampler"] = plan.sampler
     generator: Any = default_registry().build(ComponentKind.GENERATOR, plugin, options)
     hits = 0
     for number, (truth, posed) in enumerate(zip(truths, questions, strict=True)):
@@ -283,10 +287,11 @@ def main(
     crystals: Annotated[int, typer.Option(min=1, help="How many to learn.")] = 32,
     max_atoms: Annotated[int, typer.Option(min=2, help="Of each.")] = 8,
     every: Annotated[int, typer.Option(min=1, help="Steps between milestones.")] = 500,
-    limit: Annotated[int, typer.Option(min=1, help="Steps at a constant rate, at most.")] = 3_000,
-    cooldown: Annotated[int, typer.Option(min=1, help="Steps after that, the rate falling to zero.")] = 1_000,
+    limit: Annotated[int, typer.Option(min=1, help="Steps at a constant rate, at most.")] = 6_000,
+    cooldown: Annotated[int, typer.Option(min=1, help="Steps after that, the rate falling to zero.")] = 3_000,
     samples: Annotated[int, typer.Option(min=1, help="From each crystal at a milestone.")] = 4,
     sample_steps: Annotated[int, typer.Option(min=2, help="Of a sample.")] = 25,
+    sampler: Annotated[str, typer.Option(help="The generator's default unless given.")] = "",
     minutes: Annotated[float, typer.Option(min=0.0, help="Stop after this time; run again to go on.")] = math.inf,
 ) -> None:
     """Train on a few crystals until 90 % of single samples match them (published matcher, true cell, clean patterns).
@@ -313,6 +318,7 @@ def main(
         cooldown=cooldown,
         samples=samples,
         sample_steps=sample_steps,
+        sampler=sampler,
     )
     found = overfit(
         training, out, plan, max_seconds=60.0 * minutes, report=lambda milestone: typer.echo(str(milestone))
