@@ -41,7 +41,7 @@ def test_the_python_of_a_page_runs(repository: Path, workplace: Path, page: str)
     found = blocks(repository / page, "python")
     assert found
     code = "\n".join(found)
-    done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert list(workplace.glob("*/candidate_01.cif"))
 

@@ -25,6 +25,7 @@ SCRIPT = """
         return number * number
 
     def slow(number):
+        open(f"begun{{number}}", "w").close()
         time.sleep(120)
 
     if __name__ == "__main__":
@@ -78,14 +79,16 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(textwrap.dedent(SCRIPT.format(count=2, dask="", work="slow", items=4)))
     marker = f"PXRDGEN_TEST_{os.getpid()}"
-    process = subprocess.Popen([sys.executable, str(script)], env={**os.environ, marker: "1"})
+    process = subprocess.Popen([sys.executable, str(script)], env={**os.environ, marker: "1"}, cwd=tmp_path)
     deadline = time.monotonic() + 60
-    while len(marked(marker)) < 3 and time.monotonic() < deadline:  # this one, and two workers
+    # a worker watches its parent before it begins an item
+    while len(list(tmp_path.glob("begun*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.2)
-    time.sleep(2.0)
-    assert len(marked(marker)) >= 3
+    before = marked(marker)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    assert len(before) >= 3  # the parent, and two workers
+    deadline = time.monotonic() + 30
     while marked(marker) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert marked(marker) == []

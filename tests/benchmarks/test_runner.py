@@ -243,7 +243,7 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_table(tmp_path: Path)
 
 
 def test_a_worker_that_dies_costs_its_case_only(tmp_path: Path) -> None:
-    subprocess.run(script(tmp_path, (Column.CLEAN,), pause=0.0, workers=2, solver="deadly"), check=True, timeout=60)
+    subprocess.run(script(tmp_path, (Column.CLEAN,), pause=0.0, workers=2, solver="deadly"), check=True, timeout=300)
     _, rows = read_results(results(tmp_path).path)
     assert len({row.key for row in rows}) == len(rows) == 2
     for row in rows:

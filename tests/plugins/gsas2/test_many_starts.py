@@ -51,13 +51,16 @@ def test_a_missing_gsas2_is_asked_for_once() -> None:
 
 
 def test_at_most_so_many_processes_run_at_a_time() -> None:
-    good, running, most, lock = StandIn(), [0], [0], threading.Lock()
+    good, running, most, lock, pair = StandIn(), [0], [0], threading.Lock(), threading.Event()
 
     def slow(verb: str, request: Mapping[str, Any], options: Gsas2WorkerOptions) -> Answer:
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        time.sleep(0.05)
+            if running[0] == 2:
+                pair.set()
+        pair.wait(20.0)
+        time.sleep(0.05)  # for a third, were there one
         with lock:
             running[0] -= 1
         return good(verb, request, options)
