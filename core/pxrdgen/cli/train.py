@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,12 @@ FolderOption = Annotated[
     Path, typer.Option("--out", "-o", help="Folder for checkpoints and log; continued if it has any.")
 ]
 HoursOption = Annotated[float, typer.Option("--hours", min=0.0, help="Stop after this time; run again to continue.")]
+CooldownOption = Annotated[
+    float,
+    typer.Option(
+        "--cooldown", min=0.0, max=0.9, help="Share of --hours for a cooldown at the end; needs 'train cooldown' if 0."
+    ),
+]
 TrackerOption = Annotated[
     str, typer.Option("--tracker", help="Write the training down too: mlflow, jsonl or a plugin's.")
 ]
@@ -40,7 +47,8 @@ def _offer(kind: ComponentKind, words: str) -> None:
     def command(
         spec: SpecArgument,
         out: FolderOption,
-        hours: HoursOption = float("inf"),
+        hours: HoursOption = math.inf,
+        cooldown: CooldownOption = 0.0,
         tracker: TrackerOption = "none",
         tracking_uri: UriOption = "",
     ) -> None:
@@ -50,6 +58,8 @@ def _offer(kind: ComponentKind, words: str) -> None:
         from pxrdgen.training.tracked import tracked_training
 
         read = read_training_spec(spec)
+        if cooldown and math.isinf(hours):
+            raise OptionError(f"got a cooldown of {cooldown:g} of a time without end; give --hours as well")
         if read.kind is not kind:
             advice = f"; use 'pxrdgen train {_NAMES[read.kind]}'" if read.kind in _NAMES else ""
             raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}{advice}")
@@ -59,7 +69,9 @@ def _offer(kind: ComponentKind, words: str) -> None:
                 _print(line)
                 note(line)
 
-            progress = runs.train(read, out, max_seconds=3600.0 * hours, report=report)
+            progress = runs.train(read, out, max_seconds=3600.0 * hours * (1.0 - cooldown), report=report)
+            if cooldown:
+                out, progress = runs.cool_down(out, minutes=60.0 * hours * cooldown, report=report)
         typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
 
 
@@ -67,11 +79,11 @@ _offer(
     ComponentKind.GENERATOR,
     """Train a generator. Killed or stopped at any moment, the same command continues where it was.
 
-    The learning rate stays constant; 'pxrdgen train cooldown' takes it to zero when time is up.
+    The learning rate stays constant; 'pxrdgen train cooldown' takes it to zero when time is up, or --cooldown does.
 
     Examples:
 
-      pxrdgen train generator flow.yaml --out runs/flow --hours 2
+      pxrdgen train generator flow.yaml --out runs/flow --hours 2 --cooldown 0.3
 
       pxrdgen train cooldown runs/flow --minutes 10
     """,

@@ -14,6 +14,9 @@ from pxrdgen.training.observation import GroupedReflections
 from pxrdgen.training.simulation import observe
 from pxrdgen.training.simulation_options import SimulationOptions
 
+#: a crystal counts for as many atoms at least, for its pattern takes time as well.
+_FEWEST_ATOMS = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingBatch:
@@ -52,7 +55,7 @@ def epoch_order(corpus: Corpus, *, atoms: int, per_step: int, seed: int, epoch: 
     for size, group in sorted(corpus.groups.items()):
         taking_part = torch.nonzero(torch.rand(len(group), generator=rng) < group.weight).squeeze(1)
         shuffled = taking_part[torch.randperm(len(taking_part), generator=rng)]
-        width = min(128, max(1, atoms // size))
+        width = max(1, atoms // max(size, _FEWEST_ATOMS))
         micro += [Rows(size=size, rows=rows) for rows in torch.split(shuffled, width)]
     shuffle = torch.randperm(len(micro), generator=rng).tolist()
     for start in range(0, len(shuffle) - per_step + 1, per_step):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from types import FrameType
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pxrdgen.errors import TrainingError
 from pxrdgen.training import checkpoint
@@ -23,13 +24,15 @@ from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.feed import CrystalFeed, Feed
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
-from pxrdgen.training.steps import Preparation, Ready, made_ready
+from pxrdgen.training.steps import Preparation, Ready, Step, made_ready
 from pxrdgen.training.task import JointTrainable, Preparing, Trainable
 from pxrdgen.training.workers import MixedPrecision, Workers
 
 __all__ = ["LogLine", "Trainable", "fit"]
 
 _LOSS_DECAY = 0.99
+#: steps that a device may be ahead of what is known of them, by its type; elsewhere none.
+_LAG = {"cuda": 1}
 AnyTrainable = Trainable[Any] | JointTrainable[Any]
 
 
@@ -91,39 +94,36 @@ def fit(
     optimizer, average = _set_up(model, options, workers.device)
     in_precision = options.precision == "bfloat16"
     wrapped = model.with_network(MixedPrecision(model.network)) if in_precision else model
-    progress = _resume(folder, model.network, average, optimizer)
-    meter = _Meter(progress, schedule, last_step)
-    stops = float(meter.elapsed > max_seconds)
-    ready = made_ready(Preparation(feed=feed, model=model, options=options, workers=workers), progress)
+    meter = _Meter(_resume(folder, model.network, average, optimizer), schedule, last_step)
+    account = _Account(meter, folder, options)
+    stops = meter.elapsed > max_seconds
+    ready = made_ready(Preparation(feed=feed, model=model, options=options, workers=workers), meter.progress)
     with _StopRequest() as stop, closing(ready):
         for step, parts in ready:
-            if progress.step >= last_step or stops:
+            if step.number >= last_step or stops:
                 break
             for group in optimizer.param_groups:
-                group["lr"] = schedule(progress.step)
-            loss = _train_step(wrapped, parts, step.crystals, workers.device)
-            loss, stops = workers.summed(model.network, loss, float(stop.requested or meter.elapsed > max_seconds))
-            norm = float(torch.nn.utils.clip_grad_norm_(model.network.parameters(), options.clip))
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                kept = checkpoint.keep_bad_step(folder, progress.step, options.seed, step.micro)
-                raise TrainingError(
-                    f"got a loss of {loss} and a gradient of {norm} at step {progress.step}; its crystals are listed "
-                    f"in {kept}, the last good checkpoint is in {folder}. "
-                    "Lower the learning rate and run again to continue from there"
-                )
+                group["lr"] = schedule(step.number)
+            loss, contents = _train_step(wrapped, parts, step.crystals, workers.device)
+            loss, stops = workers.summed(model.network, loss, stop.requested or meter.elapsed > max_seconds)
+            norm = torch.nn.utils.clip_grad_norm_(model.network.parameters(), options.clip)
+            account.add(_Taken(step=step, loss=loss, norm=norm, contents=contents))
+            account.settle(lag=_LAG.get(workers.device.type, 0))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            progress = meter.advance(step.after(progress), loss, step.crystals)
-            average.update(model.network, progress.step)
-            if progress.step % options.log_every == 0 and workers.is_first:
+            average.update(model.network, step.number + 1)
+            if meter.due(options.log_every) and workers.is_first:
                 _tell(report, meter.line())
-            if progress.step % options.checkpoint_every == 0 and workers.is_first:
-                checkpoint.save(folder, progress, model.network, average, optimizer)
-                checkpoint.prune(folder, keep_last=2, keep_every=options.keep_every)
+            if (step.number + 1) % options.checkpoint_every == 0:
+                account.settle()
+                if workers.is_first:
+                    checkpoint.save(folder, meter.progress, model.network, average, optimizer)
+                    checkpoint.prune(folder, keep_last=2, keep_every=options.keep_every)
+    account.settle()
     if workers.is_first:
-        checkpoint.save(folder, progress, model.network, average, optimizer)
+        checkpoint.save(folder, meter.progress, model.network, average, optimizer)
     workers.wait()
-    return progress
+    return meter.progress
 
 
 def _tell(report: Callable[[LogLine], None] | None, line: LogLine) -> None:
@@ -153,14 +153,18 @@ def _resume(folder: Path, network: nn.Module, average: WeightAverage, optimizer:
     return checkpoint.load(found[-1], network, average, optimizer) if found else Progress()
 
 
-def _train_step(model: AnyTrainable, parts: Iterable[Ready], crystals: int, device: torch.device) -> float:
+def _train_step(
+    model: AnyTrainable, parts: Iterable[Ready], crystals: int, device: torch.device
+) -> tuple[Tensor, list[Ready]]:
     """Accumulate this process' part of the gradient of the mean loss over all ``crystals`` of the step.
 
-    Returns its part of that loss; the device is waited for once.
+    Returns its part of that loss, and what it was computed from; the device is not waited for.
     """
     total = torch.zeros((), device=device)
+    used = []
     with torch.random.fork_rng(devices=[] if device.type == "cpu" else [device]):
         for part in parts:
+            part.wait()
             torch.default_generator.manual_seed(part.seed)
             if device.type == "cuda":
                 torch.cuda.manual_seed(part.seed)
@@ -173,14 +177,62 @@ def _train_step(model: AnyTrainable, parts: Iterable[Ready], crystals: int, devi
             share = losses.sum() / crystals
             share.backward()  # type: ignore[no-untyped-call]
             total += share.detach()
-    return float(total)
+            used.append(part)
+    return total, used
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    """A step whose numbers the device may still be computing.
+
+    Args:
+        step: which.
+        loss, norm: [] the mean loss and the norm of its gradient.
+        contents: what the device reads meanwhile, kept from being overwritten.
+    """
+
+    step: Step
+    loss: Tensor
+    norm: Tensor
+    contents: list[Ready]
+
+
+class _Account:
+    """Steps taken and not looked at yet: a GPU is given the next step before the last one's loss is read."""
+
+    def __init__(self, meter: _Meter, folder: Path, options: TrainingOptions) -> None:
+        self._meter, self._folder, self._options = meter, folder, options
+        self._open: deque[_Taken] = deque()
+
+    def add(self, taken: _Taken) -> None:
+        """Note a step."""
+        self._open.append(taken)
+
+    def settle(self, lag: int = 0) -> None:
+        """Look at all steps but the newest ``lag``.
+
+        Raises:
+            TrainingError: the loss or its gradient is not a number.
+        """
+        while len(self._open) > lag:
+            taken = self._open.popleft()
+            loss, norm = float(taken.loss), float(taken.norm)
+            number = taken.step.number
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                kept = checkpoint.keep_bad_step(self._folder, number, self._options.seed, taken.step.micro)
+                raise TrainingError(
+                    f"got a loss of {loss} and a gradient of {norm} at step {number}; its crystals are listed "
+                    f"in {kept}, the last good checkpoint is in {self._folder}. "
+                    "Lower the learning rate and run again to continue from there"
+                )
+            self._meter.advance(taken.step, loss)
 
 
 class _Meter:
-    """Running loss, throughput and time left."""
+    """Progress, running loss, throughput and time left."""
 
     def __init__(self, progress: Progress, schedule: Schedule, last_step: int) -> None:
-        self._progress, self._schedule, self._last_step = progress, schedule, last_step
+        self.progress, self._schedule, self._last_step = progress, schedule, last_step
         self._start, self._before = time.monotonic(), progress.seconds
         self._window_start, self._window_step, self._window_crystals = self._start, progress.step, 0
 
@@ -189,19 +241,23 @@ class _Meter:
         """Seconds of this process."""
         return time.monotonic() - self._start
 
-    def advance(self, progress: Progress, loss: float, crystals: int) -> Progress:
+    def advance(self, step: Step, loss: float) -> None:
         """Take in one step."""
+        progress = step.after(self.progress)
         decay = min(_LOSS_DECAY, progress.step / (progress.step + 1))
         smooth = decay * progress.loss + (1 - decay) * loss
-        self._window_crystals += crystals
-        self._progress = replace(
-            progress, crystals=progress.crystals + crystals, seconds=self._before + self.elapsed, loss=smooth
+        self._window_crystals += step.crystals
+        self.progress = replace(
+            progress, crystals=progress.crystals + step.crystals, seconds=self._before + self.elapsed, loss=smooth
         )
-        return self._progress
+
+    def due(self, every: int) -> bool:
+        """Whether a line is to be told, one in ``every`` steps."""
+        return self.progress.step % every == 0 and self.progress.step > self._window_step
 
     def line(self) -> LogLine:
         """Summary of the stretch since the last call."""
-        now, progress = time.monotonic(), self._progress
+        now, progress = time.monotonic(), self.progress
         span = max(now - self._window_start, 1e-9)
         per_step = span / max(progress.step - self._window_step, 1)
         line = LogLine(

@@ -6,6 +6,7 @@ or on which thread it is made.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,11 +52,18 @@ class Ready:
         content: that.
         rng: source of the randomness that is left, on the device.
         seed: of this micro-batch; for what draws from torch's global generator, such as dropout.
+        made: on a GPU, when the content will be there, if another stream is working on it.
     """
 
     content: Any
     rng: torch.Generator
     seed: int
+    made: torch.cuda.Event | None = None
+
+    def wait(self) -> None:
+        """Have the work that follows on this thread's stream begin after the content is there."""
+        if self.made is not None:
+            torch.cuda.current_stream().wait_event(self.made)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +80,16 @@ class Preparation:
         if isinstance(self.model, JointTrainable):
             return [partial(self._joint, step)]
         return [partial(self._one, step, place, rows) for place, rows in self.workers.share(step.micro)]
+
+    def aside(self, task: Callable[[], Ready]) -> Ready:
+        """What a task makes; on a GPU in a stream of this thread's own, so that waiting there keeps nobody else."""
+        if self.workers.device.type != "cuda":
+            return task()
+        with torch.cuda.stream(_own_stream(self.workers.device)):
+            ready = task()
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record()
+        return replace(ready, made=event)
 
     def _one(self, step: Step, place: int, rows: Rows) -> Ready:
         seed, rng = self._seeded(step, place)
@@ -115,13 +133,27 @@ def made_ready(preparation: Preparation, progress: Progress) -> Generator[tuple[
         for step in coming:
             yield step, (task() for task in preparation.tasks(step))
         return
+    if preparation.workers.device.type == "cuda":
+        # torch loads its linear algebra at the first use, which several threads at once would make fail
+        torch.linalg.inv(torch.eye(1, device=preparation.workers.device))
     pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")
     try:
         waiting: deque[tuple[Step, list[Future[Ready]]]] = deque()
         for step in coming:
-            waiting.append((step, [pool.submit(task) for task in preparation.tasks(step)]))
+            waiting.append((step, [pool.submit(preparation.aside, task) for task in preparation.tasks(step)]))
             if len(waiting) > threads:
                 first, futures = waiting.popleft()
                 yield first, (future.result() for future in futures)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+_own = threading.local()
+
+
+def _own_stream(device: torch.device) -> torch.cuda.Stream:
+    """A stream for each thread."""
+    if not hasattr(_own, "stream"):
+        _own.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream: torch.cuda.Stream = _own.stream
+    return stream

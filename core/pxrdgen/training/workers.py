@@ -48,6 +48,8 @@ class Workers:
                 "train with 'device: cpu' or fewer processes"
             )
         torch.set_num_threads(options.threads)
+        # its kernels are made anew for each shape, and hardly two micro-batches have the same
+        torch.backends.cuda.enable_cudnn_sdp(False)
         many = options.processes > 1
         fabric = Fabric(accelerator=options.device, devices=options.processes, strategy="ddp" if many else "auto")
         fabric.launch()
@@ -71,25 +73,23 @@ class Workers:
         """For the others."""
         self.fabric.barrier()
 
-    def summed(self, network: nn.Module, *numbers: float) -> tuple[float, ...]:
-        """Add up the gradients of all processes, in place, and ``numbers``, which are returned.
+    def summed(self, network: nn.Module, loss: Tensor, stops: bool) -> tuple[Tensor, bool]:
+        """Add up the gradients of all processes, in place, and their losses; and whether any of them ``stops``.
 
         One message for everything; parameters that some process did not use count as zero there.
         """
         if self.fabric.world_size == 1:
-            return numbers
+            return loss, stops
         parameters = [p for p in network.parameters() if p.requires_grad]
+        numbers = torch.stack([loss, torch.full_like(loss, float(stops))])
         flat = torch.cat(
-            [
-                torch.tensor(numbers, dtype=torch.float32, device=self.device),
-                *[torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters],
-            ]
+            [numbers, *[torch.zeros_like(p).flatten() if p.grad is None else p.grad.flatten() for p in parameters]]
         )
         total: Any = self.fabric.all_reduce(flat, reduce_op="sum")
         sizes = [p.numel() for p in parameters]
-        for parameter, gradient in zip(parameters, total[len(numbers) :].split(sizes), strict=True):
+        for parameter, gradient in zip(parameters, total[2:].split(sizes), strict=True):
             parameter.grad = gradient.view_as(parameter).clone()
-        return tuple(total[: len(numbers)].tolist())
+        return total[0], bool(total[1] > 0)
 
 
 class MixedPrecision(nn.Module):

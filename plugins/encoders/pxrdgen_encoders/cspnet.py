@@ -13,6 +13,7 @@ from pxrdgen.components import ComponentKind
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen.interfaces import StructureEncoder
+from pxrdgen.training.workers import full_precision
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram
 from pxrdgen_encoders.options import CspNetOptions
@@ -75,8 +76,9 @@ class CspNetEncoder(nn.Module, StructureEncoder):
         check_species(crystals.species)
         atoms = crystals.mask.to(crystals.frac_coords.dtype)
         count = atoms.sum(1, keepdim=True).clamp(min=1.0)
-        cell = self.cell(self._cell_features(crystals))
-        fourier = self._pair_features(crystals.frac_coords)
+        with full_precision(crystals.basis):
+            shown, fourier = self._cell_features(crystals), self._pair_features(crystals.frac_coords)
+        cell = self.cell(shown)
         x = self.element(crystals.species)
         for layer in self.layers:
             x = layer(x, fourier, cell, atoms, count)

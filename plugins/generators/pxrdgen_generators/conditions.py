@@ -21,6 +21,8 @@ from pxrdgen_generators.manifolds import atomic_length
 
 #: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.
 SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)
+#: what is used of the one reflection that stands for none while a cell is being generated.
+_NO_STRETCHES = ((0, 1),) * (len(SHELLS) - 1)
 #: numbers that describe a peak; see :func:`_peak_features`.
 PEAK_FEATURES = 40
 #: 1 for the features of a peak that need no cell: position and share of the strongest.
@@ -45,6 +47,7 @@ class Condition:
         peak_mask: [B, K] bool.
         hkl: [B, H, 3] reflections of the half sphere.
         patterson: [B, S, H] coefficients of the origin-removed, sharpened Patterson function by resolution shell.
+        stretches: S pairs of the first reflection with a coefficient in that shell and one past the last.
         patterns: what an encoder sees, where there is one.
         vector: [B, D] what the encoder said.
         truth: the true crystals, in the control that leaks them and nowhere else.
@@ -58,6 +61,7 @@ class Condition:
     peak_mask: Tensor
     hkl: Tensor
     patterson: Tensor
+    stretches: tuple[tuple[int, int], ...]
     patterns: PatternBatch | None = None
     vector: Tensor | None = None
     truth: CrystalBatch | None = None
@@ -105,6 +109,7 @@ class Condition:
             peaks=self.peaks * self.peaks.new_tensor(_KNOWN_WITHOUT_CELL),
             hkl=self.hkl.new_zeros(len(basis), 1, 3),
             patterson=self.patterson.new_zeros(len(basis), self.patterson.shape[1], 1),
+            stretches=_NO_STRETCHES,
         )
 
     def with_guess(self, basis: Tensor, cell: Tensor) -> Condition:
@@ -141,6 +146,7 @@ def condition_from(species: Tensor, basis: Tensor, observed: GroupedReflections,
         members=members.gather(1, strongest),
         hkl=hkl,
     )
+    patterson = _patterson_coefficients(normalised.gather(1, observed.group) - 1.0, inverse_d, observed.measured)
     return Condition(
         species=species,
         basis=basis,
@@ -148,7 +154,8 @@ def condition_from(species: Tensor, basis: Tensor, observed: GroupedReflections,
         peaks=peaks,
         peak_mask=members.gather(1, strongest) > 0,
         hkl=observed.hkl,
-        patterson=_patterson_coefficients(normalised.gather(1, observed.group) - 1.0, inverse_d, observed.measured),
+        patterson=patterson,
+        stretches=_stretches(patterson),
     )
 
 
@@ -184,6 +191,7 @@ def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peak
         peak_mask=mask,
         hkl=peaks.new_zeros(batch, 1, 3),
         patterson=peaks.new_zeros(batch, len(SHELLS) - 1, 1),
+        stretches=_NO_STRETCHES,
         patterns=patterns,
     )
 
@@ -238,3 +246,11 @@ def _patterson_coefficients(excess: Tensor, inverse_d: Tensor, measured: Tensor)
     coefficients = inside * excess[:, None]
     power = (coefficients**2).sum(-1, keepdim=True)
     return coefficients * (2.0 / power.clamp(min=1e-6)).sqrt() * (power > 1e-6)
+
+
+def _stretches(coefficients: Tensor) -> tuple[tuple[int, int], ...]:
+    """First and one past the last reflection that any crystal has a coefficient of, for each shell; waits for them."""
+    used = (coefficients != 0).any(dim=0).to(torch.uint8)
+    count = used.shape[1]
+    ends = torch.stack([used.argmax(dim=1), count - used.flip(1).argmax(dim=1), used.amax(dim=1)]).T.tolist()
+    return tuple((first, last) if any_used else (0, 0) for first, last, any_used in ends)

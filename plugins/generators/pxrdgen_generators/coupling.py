@@ -10,13 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from pxrdgen_generators.assignment import FORBIDDEN, assign
 from pxrdgen_generators.manifolds import log_map, minimum_image
-
-_FORBIDDEN = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +77,7 @@ class AssignmentCoupling(Coupling):
         """See :meth:`Coupling.pair`."""
         del rng
         clean, noise, basis = uncoupled.clean, uncoupled.noise, uncoupled.basis
-        order = _assign(_costs(clean[:, None], uncoupled))[:, 0]
+        order = assign(_costs(clean[:, None], uncoupled))[:, 0]
         permuted = clean.gather(1, order[..., None].expand_as(clean))
         return Coupled(clean=permuted, displacement=_displacement(permuted, noise, basis))
 
@@ -104,7 +102,7 @@ class SymmetryAwareCoupling(Coupling):
         best = torch.topk(bound, min(self.assigned, self.choices), dim=1, largest=False).indices
         rows = torch.arange(len(moved), device=moved.device)[:, None]
         moved, costs = moved[rows, best], costs[rows, best]
-        order = _assign(costs)
+        order = assign(costs)
         permuted = moved.gather(2, order[..., None].expand(-1, -1, -1, 3))
         displacement = _displacement(permuted, uncoupled.noise[:, None], uncoupled.basis)
         chosen = (displacement**2).sum(dim=(2, 3)).argmin(dim=1)
@@ -136,16 +134,7 @@ def _costs(moved: Tensor, uncoupled: Uncoupled) -> Tensor:
     difference = log_map(moved[:, :, None, :, :], uncoupled.noise[:, None, :, None, :])
     cartesian = difference.reshape(batch, -1, 3) @ uncoupled.basis
     squared = (cartesian * cartesian).sum(-1).reshape(batch, choices, size, size)
-    return squared.masked_fill_(~uncoupled.same[:, None], _FORBIDDEN)
-
-
-def _assign(costs: Tensor) -> Tensor:
-    """[B, K, n] image atom for each noise atom, minimal total cost (Hungarian method, on the processor)."""
-    from scipy.optimize import linear_sum_assignment
-
-    flat = costs.reshape(-1, *costs.shape[2:]).double().cpu().numpy()
-    solved = np.stack([linear_sum_assignment(cost)[1] for cost in flat])
-    return torch.as_tensor(solved, device=costs.device).reshape(costs.shape[:3])
+    return squared.masked_fill_(~uncoupled.same[:, None], FORBIDDEN)
 
 
 def _displacement(image: Tensor, noise: Tensor, basis: Tensor) -> Tensor:

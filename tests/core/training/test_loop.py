@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError, TrainingError
-from pxrdgen.training import checkpoint
+from pxrdgen.training import checkpoint, loop
 from pxrdgen.training.averaging import WeightAverage
 from pxrdgen.training.batch import TrainingBatch
 from pxrdgen.training.corpus import Corpus
@@ -57,15 +57,41 @@ def test_training_in_two_parts_equals_training_in_one(corpus: Corpus, tmp_path: 
     same_files(tmp_path / "whole", tmp_path / "parts")
 
 
+def test_reading_the_loss_a_step_later_changes_nothing(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU does it, so that it need not be waited for."""
+    at_once: list[LogLine] = []
+    later: list[LogLine] = []
+    options = QUICK.model_copy(update={"steps": 23, "log_every": 5, "checkpoint_every": 10})
+    whole = fit(toy(), corpus, tmp_path / "at once", options, report=at_once.append)
+    monkeypatch.setattr(loop, "_LAG", {"cpu": 1})
+    lagging = fit(toy(), corpus, tmp_path / "later", options, report=later.append)
+    assert (whole.step, whole.crystals, whole.loss) == (lagging.step, lagging.crystals, lagging.loss)
+    assert [(line.step, line.loss) for line in at_once] == [(line.step, line.loss) for line in later]
+    same_files(tmp_path / "at once", tmp_path / "later")
+
+
+def test_a_loss_that_is_not_a_number_is_noticed_a_step_later_too(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_LAG", {"cpu": 1})
+    with pytest.raises(TrainingError, match=r"at step 0; .*bad-step-00000000"):
+        fit(Broken(nn.Linear(4, 1)), corpus, tmp_path, QUICK)
+    assert checkpoint.checkpoints(tmp_path) == []
+
+
+@dataclass(frozen=True)
+class Broken(Toy):
+    """A loss that is not a number."""
+
+    def loss(self, batch: TrainingBatch, rng: torch.Generator) -> Tensor:
+        return super().loss(batch, rng) * math.nan
+
+
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(corpus: Corpus, tmp_path: Path) -> None:
     good = toy()
     fit(good, corpus, tmp_path, QUICK.model_copy(update={"steps": 5}))
-
-    @dataclass(frozen=True)
-    class Broken(Toy):
-        def loss(self, batch: TrainingBatch, rng: torch.Generator) -> Tensor:
-            return super().loss(batch, rng) * math.nan
-
     with pytest.raises(TrainingError, match="last good checkpoint"):
         fit(Broken(nn.Linear(4, 1)), corpus, tmp_path, QUICK)
     (kept,) = checkpoint.checkpoints(tmp_path)

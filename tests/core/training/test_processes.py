@@ -27,7 +27,7 @@ def test_kill_9_and_going_on_gives_the_same_weights_bit_for_bit(dataset: Crystal
     killed.send_signal(signal.SIGKILL)
     killed.wait(timeout=20)
     reached = checkpoint.read_progress(checkpoint.checkpoints(tmp_path / "killed")[-1]).step
-    assert 0 < reached < 24, "the kill came too late to test anything"
+    assert 0 < reached < 96, "the kill came too late to test anything"
     _train(tmp_path, "killed")
     same_files(tmp_path / "whole", tmp_path / "killed")
 
@@ -51,11 +51,11 @@ def _train(folder: Path, run: str, spec: str = "spec.json", *, wait: bool = True
     with (folder / f"{run}.txt").open("ab") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     if wait:
-        assert process.wait(timeout=120) == 0, (folder / f"{run}.txt").read_text()
+        assert process.wait(timeout=300) == 0, (folder / f"{run}.txt").read_text()
     return process
 
 
 def _wait_for(condition, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while not condition() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pxrdgen.cli.train import app
 from pxrdgen.components import ComponentKind
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.io.dataset import CrystalDataset, pack
@@ -38,6 +40,20 @@ def test_a_cooldown_branches_off_and_its_weights_serve_the_generator(dataset: Cr
     assert (card.max_atoms, card.elements, card.metrics) == (3, [8, 11, 17, 22], {"match": 0.5})
     options = {"weights": str(tmp_path / "tiny.safetensors")}
     assert default_registry().build(ComponentKind.GENERATOR, "flow", options).can_renoise
+
+
+def test_a_share_of_the_time_may_be_a_cooldown(dataset: CrystalDataset, tmp_path: Path) -> None:
+    pack(dataset, tmp_path / "pack.npz")
+    (tmp_path / "spec.json").write_text(json.dumps(TINY | {"training": {**TINY["training"], "steps": 100_000}}))
+    command = ["generator", str(tmp_path / "spec.json"), "--out", str(tmp_path / "run"), "--cooldown", "0.5"]
+    result = CliRunner().invoke(app, [*command, "--hours", "0.0008"])
+    assert result.exit_code == 0, result.output
+    (branch,) = (tmp_path / "run").glob("cooldown-*")
+    assert str(branch) in result.output.replace("\n", "")
+    assert json.loads((branch / "log.jsonl").read_text().splitlines()[-1])["rate"] < 1e-5
+    endless = CliRunner().invoke(app, command)
+    assert isinstance(endless.exception, OptionError)
+    assert "--hours" in str(endless.exception)
 
 
 def test_what_has_nothing_to_train_says_so(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ TINY = {
         },
     },
     "corpus": {"path": "pack.npz"},
-    "training": {"steps": 24, "atoms": 12, "warmup": 4, "checkpoint_every": 4, "log_every": 1, "threads": 1},
+    "training": {"steps": 96, "atoms": 12, "warmup": 4, "checkpoint_every": 4, "log_every": 1, "threads": 1},
 }
 
 

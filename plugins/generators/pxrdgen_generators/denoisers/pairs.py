@@ -73,10 +73,11 @@ def pair_tables(condition: Condition) -> PairTables:
         translates = (shifts(condition.basis) @ condition.basis).permute(2, 1, 0)[..., None]
         reciprocal = inverse(condition.basis).transpose(-1, -2)
         slopes = (math.pi * (condition.hkl @ reciprocal)).transpose(-1, -2)
-        shells = [
-            Shell(start=start, stop=stop, weight=weights, slope=weights[:, None] * slopes[..., start:stop])
-            for start, stop, weights in _stretches(condition.patterson)
-        ]
+        shells = []
+        for (start, stop), coefficients in zip(condition.stretches, condition.patterson.unbind(1), strict=True):
+            weights = coefficients[:, start:stop]
+            slope = weights[:, None] * slopes[..., start:stop]
+            shells.append(Shell(start=start, stop=stop, weight=weights, slope=slope))
         return PairTables(
             basis=condition.basis,
             length=condition.length,
@@ -84,23 +85,6 @@ def pair_tables(condition: Condition) -> PairTables:
             phases=(2.0 * math.pi) * condition.hkl.transpose(-1, -2),
             shells=tuple(shells),
         )
-
-
-def _stretches(coefficients: Tensor) -> list[tuple[int, int, Tensor]]:
-    """First, one past the last, and the coefficients between, where any crystal has some; for each shell.
-
-    A single reflection, such as the one that stands for none while a cell is being generated, is not looked at: that
-    would wait for the device in every step.
-    """
-    if coefficients.shape[2] == 1:
-        return [(0, 1, weights) for weights in coefficients.unbind(1)]
-    used = (coefficients != 0).any(dim=0).to(torch.uint8)
-    count = used.shape[1]
-    ends = torch.stack([used.argmax(dim=1), count - used.flip(1).argmax(dim=1), used.amax(dim=1)]).T.tolist()
-    return [
-        (first, last, coefficients[:, shell, first:last]) if any_used else (0, 0, coefficients[:, shell, :0])
-        for shell, (first, last, any_used) in enumerate(ends)
-    ]
 
 
 @torch.no_grad()
