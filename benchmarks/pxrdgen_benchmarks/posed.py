@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from pxrdgen.errors import BrokenPluginError
+from pxrdgen.errors import BrokenPluginError, OptionError
 from pxrdgen.interfaces import Generator
 from pxrdgen_benchmarks.cases import Question
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from pxrdgen.crystal import Crystal
+    from pxrdgen.pattern_batch import PatternBatch, QGrid
     from pxrdgen.preparation import PreparedPattern
     from pxrdgen.solver.decompose import Decomposition
     from pxrdgen.solver.intensities import IntensityTarget
@@ -98,6 +100,48 @@ def proposed(posed: Posed, name: str, generator: Generator, count: int, rng: tor
     if not len(batch):
         raise BrokenPluginError(f"generator {name!r} proposed nothing; expected up to {count} candidates")
     return batch
+
+
+@runtime_checkable
+class ProposesCells(Protocol):
+    """A generator that may be asked for crystals with cells of their own."""
+
+    @property
+    def grid(self) -> QGrid | None:
+        """Where it wants the profile, if it reads any."""
+
+    def with_cells(self, patterns: PatternBatch, species: Tensor, count: int, rng: torch.Generator) -> Cells:
+        """``count`` crystals of ``species`` [N] from one pattern."""
+
+
+class Cells(Protocol):
+    """Coordinates [M, N, 3] and the bases [M, 3, 3] they belong to."""
+
+    frac_coords: Tensor
+    basis: Tensor
+
+
+def proposed_with_cells(
+    question: Question, name: str, generator: object, count: int, rng: torch.Generator
+) -> list[Crystal]:
+    """Crystals that a generator makes of the pattern, the formula and Z alone; the cell of ``question`` is not shown.
+
+    Raises:
+        OptionError: the generator needs a cell.
+    """
+    import torch
+
+    from pxrdgen.crystal import Crystal
+    from pxrdgen.pattern_views import patterns_from_prepared
+    from pxrdgen.preparation import prepare
+
+    if not isinstance(generator, ProposesCells):
+        raise OptionError(f"got 'cell: generated' for the generator {name!r}, which needs a cell; use 'cell: given'")
+    species = question.composition.species(question.z)
+    view = patterns_from_prepared([prepare(question.pattern)], grid=generator.grid)
+    found = generator.with_cells(view, torch.as_tensor(species), count, rng)
+    pairs = zip(found.frac_coords.double().numpy(), found.basis.double().numpy(), strict=True)
+    return [Crystal(species=species, frac_coords=coords, basis=basis) for coords, basis in pairs]
 
 
 def check_batch(batch: CandidateBatch, name: str, atoms: int) -> None:

@@ -1,4 +1,4 @@
-"""What a generator proposes in the known cell, nothing fitted: one sample, and any of several."""
+"""What a generator proposes, in the known cell or with one of its own, nothing fitted: one sample, any of several."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,7 +17,7 @@ from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.evaluate import random_arrangement
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
-from pxrdgen_benchmarks.posed import pose, proposed
+from pxrdgen_benchmarks.posed import pose, proposed, proposed_with_cells
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
@@ -31,6 +31,7 @@ class SamplingSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generator: ComponentSpec = Field(default=ComponentSpec(plugin="direct_space"), description="proposes structures")
+    cell: Literal["given", "generated"] = Field(default="given", description="generated: by the generator, from Z")
     samples: int = Field(default=20, ge=1, le=1000, description="for any-of-n; the first is the one sample")
     seed: int = Field(default=0, ge=0, lt=2**63, description="of all randomness")
 
@@ -44,7 +45,7 @@ class SamplingData(CrystalData):
 class Sampling(Task):
     """Match rates of raw samples, the three of the published tables."""
 
-    summary: ClassVar[str] = "raw samples of a generator in the known cell, one and any of n"
+    summary: ClassVar[str] = "raw samples of a generator, in the known cell or with their own, one and any of n"
     spec_model: ClassVar[type[BaseModel]] = SamplingSpec
     data_model: ClassVar[type[BaseModel]] = SamplingData
     headline: ClassVar[str] = "published"
@@ -63,12 +64,18 @@ class Sampling(Task):
         if case.column == Column.RANDOM:
             answers = [random_arrangement(replace(case, id=f"{case.id} {number}")) for number in range(spec.samples)]
             return {**_matches(answers, truth), "valid": valid, "cpu_seconds": None}
-        posed = pose(case.question())
+        question, name = case.question(), spec.generator.plugin
+        generator = _generator(spec.generator.model_dump_json())
         rng = torch.Generator().manual_seed(spec.seed)
-        started = time.process_time()
-        batch = proposed(posed, spec.generator.plugin, _generator(spec.generator.model_dump_json()), spec.samples, rng)
-        seconds = (time.process_time() - started) / len(batch)
-        return {**_matches(posed.crystals(batch), truth), "valid": valid, "cpu_seconds": seconds}
+        if spec.cell == "generated":
+            started = time.process_time()
+            answers = proposed_with_cells(question, name, generator, spec.samples, rng)
+        else:
+            posed = pose(question)
+            started = time.process_time()
+            answers = posed.crystals(proposed(posed, name, generator, spec.samples, rng))
+        seconds = (time.process_time() - started) / len(answers)
+        return {**_matches(answers, truth), "valid": valid, "cpu_seconds": seconds}
 
     def weights(self, data: Any) -> Mapping[str, float]:
         """Of the subset."""

@@ -12,9 +12,12 @@ _FOLDER = Path(__file__).parent
 #: name of each set of weights (its file is ``<name>.safetensors``) and the class that points to it.
 _SHIPPED = {
     "flow": "FlowWeights",
+    "diffusion": "DiffusionWeights",
     "cellnet": "CellNetWeights",
     "peaks": "PeaksWeights",
     "peaks_structure": "PeaksStructureWeights",
+    "transformer": "TransformerWeights",
+    "transformer_structure": "TransformerStructureWeights",
 }
 
 

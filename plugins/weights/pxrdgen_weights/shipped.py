@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from pathlib import Path
-from typing import final
+from typing import ClassVar, final
 
 _FOLDER = Path(__file__).parent
 
 
+class Shipped(ABC):
+    """A file beside this module, with its card."""
+
+    name: ClassVar[str]
+
+    @property
+    def path(self) -> Path:
+        """The weights file."""
+        return _FOLDER / f"{self.name}.safetensors"
+
+
 @final
-class FlowWeights:
+class FlowWeights(Shipped):
     """Of the generator ``flow``."""
 
-    @property
-    def path(self) -> Path:
-        """The weights file."""
-        return _FOLDER / "flow.safetensors"
+    name = "flow"
 
 
 @final
-class CellNetWeights:
+class DiffusionWeights(Shipped):
+    """Of the generator ``diffusion``."""
+
+    name = "diffusion"
+
+
+@final
+class CellNetWeights(Shipped):
     """Of the cell predictor ``cellnet``."""
 
-    @property
-    def path(self) -> Path:
-        """The weights file."""
-        return _FOLDER / "cellnet.safetensors"
+    name = "cellnet"
 
 
 @final
-class PeaksWeights:
+class PeaksWeights(Shipped):
     """Of the pattern encoder ``peaks``."""
 
-    @property
-    def path(self) -> Path:
-        """The weights file."""
-        return _FOLDER / "peaks.safetensors"
+    name = "peaks"
 
 
 @final
-class PeaksStructureWeights:
+class PeaksStructureWeights(Shipped):
     """Of the structure encoder ``cspnet`` that ``peaks`` was trained against."""
 
-    @property
-    def path(self) -> Path:
-        """The weights file."""
-        return _FOLDER / "peaks_structure.safetensors"
+    name = "peaks_structure"
+
+
+@final
+class TransformerWeights(Shipped):
+    """Of the pattern encoder ``transformer``."""
+
+    name = "transformer"
+
+
+@final
+class TransformerStructureWeights(Shipped):
+    """Of the structure encoder ``cspnet`` that ``transformer`` was trained against."""
+
+    name = "transformer_structure"

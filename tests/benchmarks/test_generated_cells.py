@@ -1,0 +1,67 @@
+"""Raw samples with cells of their own: the generator is shown the pattern and the contents, never the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import torch
+
+from pxrdgen.cell import UnitCell
+from pxrdgen.errors import OptionError
+from pxrdgen.pattern_batch import PatternBatch
+from pxrdgen.testing.samples import rutile
+from pxrdgen_benchmarks.cases import Question
+from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms
+from pxrdgen_benchmarks.overfit import _posed
+from pxrdgen_benchmarks.perturbed import clean_task
+from pxrdgen_benchmarks.posed import proposed_with_cells
+from pxrdgen_benchmarks.tasks.sampling import Sampling, SamplingSpec
+
+
+@dataclass
+class Remembers:
+    """Answers with rutile, and keeps what it was shown."""
+
+    grid: None = None
+    shown: tuple[Any, ...] = ()
+
+    def with_cells(self, patterns: PatternBatch, species: torch.Tensor, count: int, rng: torch.Generator) -> Any:
+        del rng
+        self.shown = (patterns, species.tolist())
+
+        class Found:
+            frac_coords = torch.as_tensor(rutile().frac_coords).expand(count, -1, -1)
+            basis = torch.as_tensor(rutile().basis).expand(count, 3, 3)
+
+        return Found()
+
+
+@pytest.fixture
+def question() -> Question:
+    """Rutile's, with a cell that is wrong."""
+    problem = _posed(rutile()).problem
+    pattern = clean_task(rutile()).pattern
+    return Question(pattern=pattern, cell=UnitCell(9.0, 9.0, 9.0), composition=problem.composition, z=2)
+
+
+def test_crystals_come_with_the_cells_the_generator_gave_them(question: Question) -> None:
+    generator = Remembers()
+    found = proposed_with_cells(question, "remembers", generator, 2, torch.Generator())
+    assert [match_rms(crystal, rutile(), PUBLISHED) is not None for crystal in found] == [True, True]
+    patterns, species = generator.shown
+    assert species == sorted(rutile().species.tolist())
+    assert len(patterns) == 1
+    proposed_with_cells(replace(question, cell=UnitCell(5.0, 5.0, 5.0)), "remembers", generator, 1, torch.Generator())
+    assert torch.equal(generator.shown[0].peaks, patterns.peaks), "the cell plays no part"
+
+
+def test_a_generator_that_needs_a_cell_says_so(question: Question) -> None:
+    with pytest.raises(OptionError, match="'direct_space', which needs a cell"):
+        proposed_with_cells(question, "direct_space", object(), 1, torch.Generator())
+
+
+def test_the_task_asks_for_one_or_the_other() -> None:
+    assert SamplingSpec().cell == "given"
+    assert Sampling.spec_model.model_validate({"cell": "generated"}).cell == "generated"  # type: ignore[attr-defined]
