@@ -31,7 +31,7 @@ from pxrdgen.training.spec import CorpusOptions, TrainingSpec, read_training_spe
 from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, Rate, match_rms, wilson
 from pxrdgen_benchmarks.perturbed import clean_task
-from pxrdgen_benchmarks.posed import Posed, pose, proposed
+from pxrdgen_benchmarks.posed import Posed, pose, proposed, proposed_with_cells
 from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.subsets import shared_folder
 
@@ -130,12 +130,13 @@ class OverfitPlan:
     seed: int = 0
 
 
-def small_spec(name: str, data: Path | None = None) -> TrainingSpec:
+def small_spec(name: str, data: Path | None = None, *, cell: str = "given") -> TrainingSpec:
     """The training spec of ``GENERATOR/DENOISER`` or ``GENERATOR/DENOISER/ENCODER`` at test size, clean patterns.
 
     Args:
         name: of the components.
         data: crystals; the shared ones unless given.
+        cell: given, or generated with the atoms.
 
     Raises:
         OptionError: no such name.
@@ -143,7 +144,7 @@ def small_spec(name: str, data: Path | None = None) -> TrainingSpec:
     generator, *parts = name.split("/")
     if not 1 <= len(parts) <= 2:
         raise OptionError(f"got {name!r}, expected GENERATOR/DENOISER, GENERATOR/DENOISER/ENCODER or a .yml file")
-    options: dict[str, Any] = {"pattern_dropout": 0.0, "denoiser": _sized(parts[0], DENOISERS)}
+    options: dict[str, Any] = {"pattern_dropout": 0.0, "denoiser": _sized(parts[0], DENOISERS), "cell": cell}
     if len(parts) == 2:
         options["encoder"] = _sized(parts[1], ENCODERS)
     training = TrainingOptions(
@@ -214,7 +215,8 @@ def overfit(
     file = ResultsFile(path=folder / "milestones.jsonl", run=run, parse=Milestone.from_mapping)
     milestones = file.open()
     spec = _on_copies(spec, crystals, folder / "crystals.npz", plan.copies)
-    questions = [_posed(crystal) for crystal in crystals]
+    generates_cell = spec.component.options.get("cell") == "generated"
+    questions = [_question(crystal) if generates_cell else pose(_question(crystal)) for crystal in crystals]
     while not milestones or not (milestones[-1].learned or milestones[-1].step > plan.limit):
         left = max_seconds - (time.monotonic() - started)
         reached = milestones[-1].step if milestones else 0
@@ -259,14 +261,17 @@ def _arrays(dataset: CrystalDataset) -> dict[str, Any]:
     return {field.name: getattr(dataset, field.name) for field in fields(dataset)}
 
 
-def _posed(crystal: Crystal) -> Posed:
+def _question(crystal: Crystal) -> Question:
+    """The clean pattern of a crystal with its true cell."""
     composition, z = Composition.from_species(crystal.species).reduced()
     task = clean_task(crystal)
-    return pose(Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z))
+    return Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z)
 
 
-def _hits(plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Posed], plan: OverfitPlan) -> int:
-    """Samples that match their crystal."""
+def _hits(
+    plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Question | Posed], plan: OverfitPlan
+) -> int:
+    """Samples that match their crystal; a question that is not posed yet is answered with cells."""
     import torch
 
     options: dict[str, Any] = {"weights": str(weights.resolve()), "steps": plan.sample_steps}
@@ -274,9 +279,13 @@ def _hits(plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequ
         options["sampler"] = plan.sampler
     generator: Any = default_registry().build(ComponentKind.GENERATOR, plugin, options)
     hits = 0
-    for number, (truth, posed) in enumerate(zip(truths, questions, strict=True)):
-        batch = proposed(posed, plugin, generator, plan.samples, torch.Generator().manual_seed(number))
-        hits += sum(match_rms(found, truth, PUBLISHED) is not None for found in posed.crystals(batch))
+    for number, (truth, question) in enumerate(zip(truths, questions, strict=True)):
+        rng = torch.Generator().manual_seed(number)
+        if isinstance(question, Question):
+            found = proposed_with_cells(question, plugin, generator, plan.samples, rng)
+        else:
+            found = question.crystals(proposed(question, plugin, generator, plan.samples, rng))
+        hits += sum(match_rms(crystal, truth, PUBLISHED) is not None for crystal in found)
     return hits
 
 
@@ -284,6 +293,7 @@ def main(
     spec: Annotated[str, typer.Argument(help="GENERATOR/DENOISER[/ENCODER] at test size, or a training spec (.yml).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; continued if it holds the same run.")],
     data: Annotated[Path | None, typer.Option(help="Crystals; the spec's or the shared ones unless given.")] = None,
+    cell: Annotated[str, typer.Option(help="given or generated; a .yml file says it itself.")] = "given",
     crystals: Annotated[int, typer.Option(min=1, help="How many to learn.")] = 32,
     max_atoms: Annotated[int, typer.Option(min=2, help="Of each.")] = 8,
     every: Annotated[int, typer.Option(min=1, help="Steps between milestones.")] = 500,
@@ -302,6 +312,8 @@ def main(
 
       python -m pxrdgen_benchmarks.overfit diffusion/cspnet/cnn --out runs/overfit-cnn --minutes 10
 
+      python -m pxrdgen_benchmarks.overfit flow/attention/peaks --cell generated --out runs/overfit-cell
+
       python -m pxrdgen_benchmarks.overfit my-training.yml --out runs/overfit-mine --crystals 8
     """
     if spec.endswith((".yml", ".yaml", ".json")):
@@ -309,7 +321,7 @@ def main(
         if data is not None:
             training = training.model_copy(update={"corpus": training.corpus.model_copy(update={"path": data})})
     else:
-        training = small_spec(spec, data)
+        training = small_spec(spec, data, cell=cell)
     plan = OverfitPlan(
         crystals=crystals,
         max_atoms=max_atoms,
