@@ -207,6 +207,7 @@ def overfit(
         OptionError: the folder holds another run.
     """
     from pxrdgen.training import runs
+    from pxrdgen.training.exporting import export
 
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -231,7 +232,7 @@ def overfit(
         else:
             trained, progress = runs.cool_down(folder, steps=plan.cooldown)
         weights = folder / "overfitted.safetensors"
-        runs.export(trained, weights)
+        export(trained, weights)
         milestone = Milestone(
             step=progress.step,
             seconds=progress.seconds,

@@ -27,6 +27,7 @@ from pxrdgen.registry import default_registry
 from pxrdgen.training import runs
 from pxrdgen.training.batch import Rows
 from pxrdgen.training.corpus import Corpus
+from pxrdgen.training.exporting import export
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.spec import read_training_spec
 from pxrdgen_cells.cellnet.coordinates import to_basis, to_coordinates, triangular
@@ -240,7 +241,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     progress = runs.train(spec, folder / "run")
     assert progress.step == 40
     assert progress.loss < 0.95
-    runs.export(folder / "run", folder / "tiny.safetensors")
+    export(folder / "run", folder / "tiny.safetensors")
     return folder / "tiny.safetensors"
 
 

@@ -23,9 +23,7 @@ FolderOption = Annotated[
 HoursOption = Annotated[float, typer.Option("--hours", min=0.0, help="Stop after this time; run again to continue.")]
 CooldownOption = Annotated[
     float,
-    typer.Option(
-        "--cooldown", min=0.0, max=0.9, help="Share of --hours for a cooldown at the end; needs 'train cooldown' if 0."
-    ),
+    typer.Option("--cooldown", min=0.0, max=0.9, help="Share of --hours in which the rate falls to zero at the end."),
 ]
 TrackerOption = Annotated[
     str, typer.Option("--tracker", help="Write the training down too: mlflow, jsonl or a plugin's.")
@@ -58,8 +56,6 @@ def _offer(kind: ComponentKind, words: str) -> None:
         from pxrdgen.training.tracked import tracked_training
 
         read = read_training_spec(spec)
-        if cooldown and math.isinf(hours):
-            raise OptionError(f"got a cooldown of {cooldown:g} of a time without end; give --hours as well")
         if read.kind is not kind:
             advice = f"; use 'pxrdgen train {_NAMES[read.kind]}'" if read.kind in _NAMES else ""
             raise OptionError(f"got a spec of a {read.kind}, expected one of a {kind}{advice}")
@@ -69,9 +65,11 @@ def _offer(kind: ComponentKind, words: str) -> None:
                 _print(line)
                 note(line)
 
-            progress = runs.train(read, out, max_seconds=3600.0 * hours * (1.0 - cooldown), report=report)
+            seconds = 3600.0 * hours
             if cooldown:
-                out, progress = runs.cool_down(out, minutes=60.0 * hours * cooldown, report=report)
+                out, progress = runs.train_and_cool_down(read, out, seconds=seconds, share=cooldown, report=report)
+            else:
+                progress = runs.train(read, out, max_seconds=seconds, report=report)
         typer.echo(f"{out}: {progress.step} steps, loss {progress.loss:.4f}, {progress.seconds / 60:.1f} min in all")
 
 
@@ -153,9 +151,9 @@ def export_weights(
 
       pxrdgen train export runs/flow/cooldown-00004000 flow.safetensors --metrics val.json
     """
-    from pxrdgen.training import runs
+    from pxrdgen.training.exporting import export
 
-    card = runs.export(run, weights, metrics=metrics, half=half)
+    card = export(run, weights, metrics=metrics, half=half)
     typer.echo(f"{weights}: {card.kind} {card.component!r}, SHA-256 {card.sha256}")
 
 

@@ -14,9 +14,6 @@ from pxrdgen.training.observation import GroupedReflections
 from pxrdgen.training.simulation import observe
 from pxrdgen.training.simulation_options import SimulationOptions
 
-#: a crystal counts for as many atoms at least, for its pattern takes time as well.
-_FEWEST_ATOMS = 5
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingBatch:
@@ -48,14 +45,19 @@ class Rows:
     rows: Tensor
 
 
-def epoch_order(corpus: Corpus, *, atoms: int, per_step: int, seed: int, epoch: int) -> Iterator[tuple[Rows, ...]]:
-    """Steps of one epoch, each ``per_step`` micro-batches of about ``atoms`` atoms; the same for the same seed."""
+def epoch_order(
+    corpus: Corpus, *, atoms: int, per_step: int, seed: int, epoch: int, max_crystals: int = 128
+) -> Iterator[tuple[Rows, ...]]:
+    """Steps of one epoch, each ``per_step`` micro-batches of about ``atoms`` atoms and at most ``max_crystals``.
+
+    They are the same for the same seed.
+    """
     rng = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     micro: list[Rows] = []
     for size, group in sorted(corpus.groups.items()):
         taking_part = torch.nonzero(torch.rand(len(group), generator=rng) < group.weight).squeeze(1)
         shuffled = taking_part[torch.randperm(len(taking_part), generator=rng)]
-        width = max(1, atoms // max(size, _FEWEST_ATOMS))
+        width = min(max_crystals, max(1, atoms // size))
         micro += [Rows(size=size, rows=rows) for rows in torch.split(shuffled, width)]
     shuffle = torch.randperm(len(micro), generator=rng).tolist()
     for start in range(0, len(shuffle) - per_step + 1, per_step):

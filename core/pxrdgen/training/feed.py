@@ -34,7 +34,14 @@ class CrystalFeed:
 
     def order(self, options: TrainingOptions, epoch: int) -> Iterator[tuple[Rows, ...]]:
         """See :class:`Feed`."""
-        return epoch_order(self.corpus, atoms=options.atoms, per_step=options.per_step, seed=options.seed, epoch=epoch)
+        return epoch_order(
+            self.corpus,
+            atoms=options.atoms,
+            max_crystals=options.max_crystals,
+            per_step=options.per_step,
+            seed=options.seed,
+            epoch=epoch,
+        )
 
     def batch(self, rows: Rows, options: TrainingOptions, rng: torch.Generator) -> TrainingBatch:
         """See :class:`Feed`."""

@@ -22,6 +22,7 @@ class TrainingOptions(BaseModel):
     clip: float = Field(default=1.0, gt=0, description="norm the gradient is clipped to")
     ema: float = Field(default=0.999, ge=0, lt=1, description="decay of the averaged weights")
     atoms: int = Field(default=640, ge=1, description="atoms a micro-batch, about")
+    max_crystals: int = Field(default=128, ge=1, description="crystals a micro-batch of small cells, at most")
     crystals: int = Field(default=64, ge=1, description="crystals a micro-batch, where atoms do not matter")
     per_step: int = Field(default=2, ge=1, description="micro-batches a step, each of one crystal size")
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")

@@ -1,34 +1,31 @@
-"""Runs on disk: a spec, a folder of checkpoints, a log, cooldowns that branch off, and the weights that come out."""
+"""Runs on disk: a spec, a folder of checkpoints, a log, cooldowns that branch off."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from pydantic import BaseModel, JsonValue
-from torch import Tensor
+from pydantic import BaseModel
 
-from pxrdgen import __version__
 from pxrdgen.component_loading import load_target
 from pxrdgen.components import ComponentKind
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.io.dataset_sources import read_dataset
-from pxrdgen.io.weights import WeightsCard, save_weights
 from pxrdgen.registry import default_registry
 from pxrdgen.training.checkpoint import Progress, checkpoints, read_progress
 from pxrdgen.training.contrastive import ContrastiveTask, PairedEncoders
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.feed import CrystalFeed, Feed
 from pxrdgen.training.loop import LogLine, fit
-from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
 from pxrdgen.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec, read_training_spec
-from pxrdgen.training.task import HasParts, JointTrainable, Trainable, TrainedPart
+from pxrdgen.training.stopping import StopRequest
+from pxrdgen.training.task import JointTrainable, Trainable, TrainedPart
 
 SPEC_FILE = "spec.json"
 _LOG = "log.jsonl"
@@ -112,16 +109,59 @@ def load_corpus(options: CorpusOptions) -> Corpus:
     return Corpus.from_dataset(dataset, max_volume=options.max_volume, weights=options.weights)
 
 
-def train(spec: TrainingSpec, folder: Path, *, max_seconds: float = math.inf, report: Report | None = None) -> Progress:
+def train(
+    spec: TrainingSpec,
+    folder: Path,
+    *,
+    max_seconds: float = math.inf,
+    report: Report | None = None,
+    stop: StopRequest | None = None,
+) -> Progress:
     """Train in ``folder``, continuing from its newest checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
     data = feed_of(spec, load_corpus(spec.corpus))
-    return fit(build(spec), data, folder, spec.training, max_seconds=max_seconds, report=_logged(folder, report))
+    return fit(
+        build(spec), data, folder, spec.training, max_seconds=max_seconds, report=_logged(folder, report), stop=stop
+    )
+
+
+def train_and_cool_down(
+    spec: TrainingSpec, folder: Path, *, seconds: float, share: float, report: Report | None = None
+) -> tuple[Path, Progress]:
+    """Train for ``seconds`` of which the last ``share`` are a cooldown; returns the folder of the result.
+
+    Stopped in the cooldown and called again, it goes on with that. Stopped before, it returns the run's own folder.
+
+    Raises:
+        OptionError: several processes, which cannot branch off a run together, or no end.
+    """
+    if spec.training.processes > 1:
+        raise OptionError(
+            f"got {spec.training.processes} processes and a cooldown; train first, then use 'pxrdgen train cooldown'"
+        )
+    if math.isinf(seconds):
+        raise OptionError(f"got a cooldown of {share:g} of a time without end; give --hours as well")
+    with StopRequest() as stop:
+        begun = checkpoints(folder)
+        if not (begun and (_branch(folder, read_progress(begun[-1])) / _PLAN).exists()):
+            progress = train(spec, folder, max_seconds=seconds * (1.0 - share), report=report, stop=stop)
+            if stop.requested:
+                return folder, progress
+        return cool_down(folder, minutes=seconds * share / 60.0, report=report, stop=stop)
+
+
+def _branch(folder: Path, start: Progress) -> Path:
+    return folder / f"cooldown-{start.step:08d}"
 
 
 def cool_down(
-    folder: Path, *, minutes: float | None = None, steps: int | None = None, report: Report | None = None
+    folder: Path,
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    report: Report | None = None,
+    stop: StopRequest | None = None,
 ) -> tuple[Path, Progress]:
     """Branch off a run's newest checkpoint into ``cooldown-<step>`` and anneal there; repeat to continue after a kill.
 
@@ -138,96 +178,19 @@ def cool_down(
     if not found:
         raise TrainingError(f"got {folder} without a checkpoint; expected a run to cool down")
     start = read_progress(found[-1])
-    branch = folder / f"cooldown-{start.step:08d}"
+    branch = _branch(folder, start)
     plan = branch / _PLAN
     if not plan.exists():
-        length = steps or max(1, round(60.0 * (minutes or 5.0) * _steps_per_second(folder, start)))
+        length = steps or max(1, round(60.0 * (5.0 if minutes is None else minutes) * _steps_per_second(folder, start)))
         _branch_off(found[-1], branch)
         (branch / SPEC_FILE).write_text(spec.model_dump_json(indent=1))
         plan.write_text(json.dumps({"cooldown_start": start.step, "cooldown_steps": length}))
     schedule = Schedule(peak=spec.training.learning_rate, warmup=spec.training.warmup, **json.loads(plan.read_text()))
     data = feed_of(spec, load_corpus(spec.corpus))
-    progress = fit(build(spec), data, branch, spec.training, schedule=schedule, report=_logged(branch, report))
-    return branch, progress
-
-
-def export(folder: Path, weights: Path, *, metrics: Path | None = None, half: bool = False) -> WeightsCard:
-    """Write the averaged weights of a run's newest checkpoint, with a card; returns that of the spec's component.
-
-    A contrastive run has a second file, ``<name>_structure.safetensors``, of its structure encoder.
-
-    Args:
-        folder: of the run or the cooldown.
-        weights: the ``.safetensors`` file to write.
-        metrics: a JSON file with an object of measured numbers for the card.
-        half: whether numbers are stored with 16 bits; networks compute with 32 all the same.
-
-    Raises:
-        TrainingError: there is no checkpoint.
-    """
-    from safetensors.torch import load_file
-
-    spec = read_training_spec(folder / SPEC_FILE)
-    found = checkpoints(folder)
-    if not found:
-        raise TrainingError(f"got {folder} without a checkpoint; expected a run to export")
-    progress, corpus = read_progress(found[-1]), load_corpus(spec.corpus)
-    tensors = load_file(found[-1] / "average.safetensors")
-    if half:
-        tensors = {name: tensor.half() for name, tensor in tensors.items()}
-    measured = json.loads(metrics.read_text()) if metrics else {}
-    cards = [_save_part(part, weights, tensors, spec, corpus, progress, measured) for part in _parts(spec)]
-    return cards[0]
-
-
-def _parts(spec: TrainingSpec) -> tuple[TrainedPart, ...]:
-    model = build(spec)
-    if isinstance(model, HasParts):
-        return model.parts
-    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
-    return (TrainedPart(suffix="", kind=spec.kind, component=spec.component.plugin, options=options, prefix=""),)
-
-
-def _save_part(
-    part: TrainedPart,
-    weights: Path,
-    tensors: Mapping[str, Tensor],
-    spec: TrainingSpec,
-    corpus: Corpus,
-    progress: Progress,
-    measured: dict[str, JsonValue],
-) -> WeightsCard:
-    card = WeightsCard(
-        kind=part.kind,
-        component=part.component,
-        options=part.options.model_dump(mode="json"),
-        max_atoms=max(corpus.groups),
-        elements=corpus.elements,
-        data=spec.corpus.description
-        or f"{len(corpus)} crystals of {spec.corpus.path.name}, split {spec.corpus.split!r}",
-        training={
-            "steps": progress.step,
-            "crystals_seen": progress.crystals,
-            "epochs": progress.epoch,
-            "hours": round(progress.seconds / 3600, 2),
-            "loss": round(progress.loss, 4),
-            "hardware": _hardware(spec.training),
-            "settings": spec.training.model_dump(mode="json"),
-            **({"contrastive": spec.contrastive.model_dump(mode="json")} if spec.contrastive else {}),
-        },
-        metrics=measured,
-        version=__version__,
+    progress = fit(
+        build(spec), data, branch, spec.training, schedule=schedule, report=_logged(branch, report), stop=stop
     )
-    own = {name.removeprefix(part.prefix): value for name, value in tensors.items() if name.startswith(part.prefix)}
-    return save_weights(weights.with_name(f"{weights.stem}{part.suffix}{weights.suffix}"), own, card)
-
-
-def _hardware(training: TrainingOptions) -> str:
-    """In words."""
-    if training.device == "cpu":
-        return f"{training.threads} CPU threads"
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else training.device
-    return f"{training.processes} x {name}"
+    return branch, progress
 
 
 def _branch_off(source: Path, branch: Path) -> None:

@@ -48,7 +48,7 @@ class Workers:
                 "train with 'device: cpu' or fewer processes"
             )
         torch.set_num_threads(options.threads)
-        # its kernels are made anew for each shape, and hardly two micro-batches have the same
+        # for this process: its kernels are made anew for each shape, and hardly two micro-batches have the same
         torch.backends.cuda.enable_cudnn_sdp(False)
         many = options.processes > 1
         fabric = Fabric(accelerator=options.device, devices=options.processes, strategy="ddp" if many else "auto")
@@ -76,7 +76,8 @@ class Workers:
     def summed(self, network: nn.Module, loss: Tensor, stops: bool) -> tuple[Tensor, bool]:
         """Add up the gradients of all processes, in place, and their losses; and whether any of them ``stops``.
 
-        One message for everything; parameters that some process did not use count as zero there.
+        One message for everything, which is waited for, since all have to agree; parameters that some process did not
+        use count as zero there.
         """
         if self.fabric.world_size == 1:
             return loss, stops
@@ -89,7 +90,7 @@ class Workers:
         sizes = [p.numel() for p in parameters]
         for parameter, gradient in zip(parameters, total[2:].split(sizes), strict=True):
             parameter.grad = gradient.view_as(parameter).clone()
-        return total[0], bool(total[1] > 0)
+        return total[0].clone(), bool(total[1] > 0)
 
 
 class MixedPrecision(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,14 +15,15 @@ FORBIDDEN = 1e6
 def assign(costs: Tensor) -> Tensor:
     """[..., n] column for each row, of least total cost, from ``costs`` [..., n, n].
 
-    On a GPU by :mod:`pxrdgen_generators.assignment_kernel`, without waiting for the device; elsewhere by scipy.
+    On a GPU by :mod:`pxrdgen_generators.assignment_kernel`, without waiting for it; by scipy elsewhere and where there
+    is no Triton.
     """
     flat = costs.reshape(-1, *costs.shape[-2:])
-    if costs.device.type == "cuda":
+    if costs.device.type == "cuda" and importlib.util.find_spec("triton") is not None:
         from pxrdgen_generators.assignment_kernel import assign_on_device
 
         return assign_on_device(flat).reshape(costs.shape[:-1])
     from scipy.optimize import linear_sum_assignment
 
-    solved = np.stack([linear_sum_assignment(cost)[1] for cost in flat.double().numpy()])
+    solved = np.stack([linear_sum_assignment(cost)[1] for cost in flat.double().cpu().numpy()])
     return torch.as_tensor(solved, device=costs.device).reshape(costs.shape[:-1])

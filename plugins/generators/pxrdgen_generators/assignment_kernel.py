@@ -18,7 +18,7 @@ def assign_on_device(costs: Tensor) -> Tensor:
     columns = torch.zeros(problems, size, dtype=torch.int64, device=costs.device)
     if problems:
         block = max(16, triton.next_power_of_2(size))
-        _solve[(problems,)](costs.contiguous(), columns, size, BLOCK=block, num_warps=1)
+        _solve[(problems,)](costs.float().contiguous(), columns, size, BLOCK=block, num_warps=1)
     return columns
 
 
@@ -52,7 +52,7 @@ def _solve(costs, columns, size, BLOCK: tl.constexpr):
                 sink = nearest
             else:
                 row = holder
-                held = tl.load(matrix + row * size + nearest)
+                held = tl.load(matrix + row * size + nearest, mask=nearest < size, other=0.0)
                 row_dual = held - tl.sum(tl.where(here, dual, 0.0), axis=0)
         dual = tl.where(visited == 1, dual - (reached - shortest), dual)
         while sink >= 0:

@@ -22,7 +22,7 @@ from pxrdgen_generators.manifolds import atomic_length
 #: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.
 SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)
 #: what is used of the one reflection that stands for none while a cell is being generated.
-_NO_STRETCHES = ((0, 1),) * (len(SHELLS) - 1)
+_PLACEHOLDER_STRETCHES = ((0, 1),) * (len(SHELLS) - 1)
 #: numbers that describe a peak; see :func:`_peak_features`.
 PEAK_FEATURES = 40
 #: 1 for the features of a peak that need no cell: position and share of the strongest.
@@ -47,7 +47,8 @@ class Condition:
         peak_mask: [B, K] bool.
         hkl: [B, H, 3] reflections of the half sphere.
         patterson: [B, S, H] coefficients of the origin-removed, sharpened Patterson function by resolution shell.
-        stretches: S pairs of the first reflection with a coefficient in that shell and one past the last.
+        stretches: S pairs of the first reflection with a coefficient in that shell in any of the crystals, and one past
+            the last; (0, 0) for an empty shell, (0, 1) for the placeholder while a cell is being generated.
         patterns: what an encoder sees, where there is one.
         vector: [B, D] what the encoder said.
         truth: the true crystals, in the control that leaks them and nowhere else.
@@ -109,7 +110,7 @@ class Condition:
             peaks=self.peaks * self.peaks.new_tensor(_KNOWN_WITHOUT_CELL),
             hkl=self.hkl.new_zeros(len(basis), 1, 3),
             patterson=self.patterson.new_zeros(len(basis), self.patterson.shape[1], 1),
-            stretches=_NO_STRETCHES,
+            stretches=_PLACEHOLDER_STRETCHES,
         )
 
     def with_guess(self, basis: Tensor, cell: Tensor) -> Condition:
@@ -191,7 +192,7 @@ def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peak
         peak_mask=mask,
         hkl=peaks.new_zeros(batch, 1, 3),
         patterson=peaks.new_zeros(batch, len(SHELLS) - 1, 1),
-        stretches=_NO_STRETCHES,
+        stretches=_PLACEHOLDER_STRETCHES,
         patterns=patterns,
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
@@ -43,7 +41,8 @@ def nearest_image(vectors: Tensor) -> Tensor:
 
 def shifts(like: Tensor) -> Tensor:
     """[27, 3] translations by -1, 0, 1 along each axis."""
-    return torch.tensor(list(itertools.product((-1, 0, 1), repeat=3)), dtype=like.dtype, device=like.device)
+    one = torch.arange(-1, 2, dtype=like.dtype, device=like.device)  # made there: a copy would be waited for
+    return torch.cartesian_prod(one, one, one)
 
 
 def atomic_length(basis: Tensor, num_atoms: int) -> Tensor:

@@ -63,7 +63,7 @@ def test_reading_the_loss_a_step_later_changes_nothing(
     """As a GPU does it, so that it need not be waited for."""
     at_once: list[LogLine] = []
     later: list[LogLine] = []
-    options = QUICK.model_copy(update={"steps": 23, "log_every": 5, "checkpoint_every": 10})
+    options = QUICK.model_copy(update={"steps": 20, "log_every": 5, "checkpoint_every": 8})
     whole = fit(toy(), corpus, tmp_path / "at once", options, report=at_once.append)
     monkeypatch.setattr(loop, "_LAG", {"cpu": 1})
     lagging = fit(toy(), corpus, tmp_path / "later", options, report=later.append)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from pxrdgen.io.dataset import CrystalDataset, pack
 from pxrdgen.io.weights import verify_weights
 from pxrdgen.registry import default_registry
 from pxrdgen.training import checkpoint, runs
+from pxrdgen.training.account import LogLine
+from pxrdgen.training.exporting import export
 from pxrdgen.training.spec import read_training_spec
 
 from .toy import TINY
@@ -35,7 +38,7 @@ def test_a_cooldown_branches_off_and_its_weights_serve_the_generator(dataset: Cr
     assert runs.cool_down(tmp_path / "run", steps=5)[1].step == 11, "repeating it adds nothing"
 
     (tmp_path / "metrics.json").write_text('{"match": 0.5}')
-    card = runs.export(branch, tmp_path / "tiny.safetensors", metrics=tmp_path / "metrics.json")
+    card = export(branch, tmp_path / "tiny.safetensors", metrics=tmp_path / "metrics.json")
     assert verify_weights(tmp_path / "tiny.safetensors") == card
     assert (card.max_atoms, card.elements, card.metrics) == (3, [8, 11, 17, 22], {"match": 0.5})
     options = {"weights": str(tmp_path / "tiny.safetensors")}
@@ -51,9 +54,32 @@ def test_a_share_of_the_time_may_be_a_cooldown(dataset: CrystalDataset, tmp_path
     (branch,) = (tmp_path / "run").glob("cooldown-*")
     assert str(branch) in result.output.replace("\n", "")
     assert json.loads((branch / "log.jsonl").read_text().splitlines()[-1])["rate"] < 1e-5
+    spec = read_training_spec(tmp_path / "spec.json")
+    assert runs.train_and_cool_down(spec, tmp_path / "run", seconds=9.0, share=0.5)[0] == branch, "it is done"
     endless = CliRunner().invoke(app, command)
     assert isinstance(endless.exception, OptionError)
     assert "--hours" in str(endless.exception)
+
+
+def test_a_request_to_stop_is_not_answered_with_a_cooldown(dataset: CrystalDataset, tmp_path: Path) -> None:
+    pack(dataset, tmp_path / "pack.npz")
+    (tmp_path / "spec.json").write_text(json.dumps(TINY | {"training": {**TINY["training"], "steps": 100_000}}))
+    spec = read_training_spec(tmp_path / "spec.json")
+
+    def terminate(line: LogLine) -> None:
+        if line.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    folder, progress = runs.train_and_cool_down(spec, tmp_path / "run", seconds=600.0, share=0.5, report=terminate)
+    assert (folder, progress.step) == (tmp_path / "run", 4)
+    assert list(folder.glob("cooldown-*")) == []
+
+
+def test_several_processes_cannot_branch_off_together(tmp_path: Path) -> None:
+    many = {"training": {**TINY["training"], "per_step": 2, "processes": 2}}
+    (tmp_path / "spec.json").write_text(json.dumps(TINY | many))
+    with pytest.raises(OptionError, match="2 processes and a cooldown"):
+        runs.train_and_cool_down(read_training_spec(tmp_path / "spec.json"), tmp_path, seconds=1.0, share=0.5)
 
 
 def test_what_has_nothing_to_train_says_so(tmp_path: Path) -> None:

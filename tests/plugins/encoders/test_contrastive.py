@@ -22,6 +22,7 @@ from pxrdgen.training import checkpoint, runs
 from pxrdgen.training.batch import TrainingBatch
 from pxrdgen.training.contrastive import ContrastiveTask, info_nce, simulated_patterns
 from pxrdgen.training.corpus import Corpus
+from pxrdgen.training.exporting import export
 from pxrdgen.training.loop import fit
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.simulation_options import SimulationOptions
@@ -124,7 +125,7 @@ def test_encoders_learn_32_crystals_and_their_weights_come_back(
 ) -> None:
     spec = spec_of(encoder, structure, packed, steps=steps)
     runs.train(spec, tmp_path / "run")
-    card = runs.export(tmp_path / "run", tmp_path / "weights.safetensors")
+    card = export(tmp_path / "run", tmp_path / "weights.safetensors")
     assert (card.kind, card.component) == (ComponentKind.ENCODER, encoder)
     assert verify_weights(tmp_path / "weights_structure.safetensors").component == structure
     of_patterns, of_crystals = vectors(tmp_path / "weights.safetensors", encoder, structure, corpus)
@@ -200,7 +201,7 @@ def vectors(weights: Path, encoder: str, structure: str, corpus: Corpus) -> tupl
 def weights(packed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("weights")
     runs.train(spec_of("peaks", "cspnet", packed, steps=2), folder / "run")
-    runs.export(folder / "run", folder / "tiny.safetensors")
+    export(folder / "run", folder / "tiny.safetensors")
     return folder / "tiny.safetensors"
 
 

@@ -18,6 +18,7 @@ from pxrdgen.preparation import prepare
 from pxrdgen.registry import default_registry
 from pxrdgen.testing.samples import pattern_of, rutile, rutile_sample
 from pxrdgen.training import runs
+from pxrdgen.training.exporting import export
 from pxrdgen.training.spec import TrainingSpec
 from pxrdgen_generators.denoising_generator import DenoisingGenerator
 
@@ -69,7 +70,7 @@ def trained(packed: Path, generator: str, options: dict[str, object], out: Path)
     )
     runs.train(spec, out / "run")
     weights = out / "tiny.safetensors"
-    runs.export(out / "run", weights)
+    export(out / "run", weights)
     return weights
 
 
@@ -116,7 +117,7 @@ def test_an_encoder_that_was_pre_trained_starts_the_generator(packed: Path, tmp_
         }
     )
     runs.train(spec, tmp_path / "encoder")
-    runs.export(tmp_path / "encoder", tmp_path / "peaks.safetensors")
+    export(tmp_path / "encoder", tmp_path / "peaks.safetensors")
     before = encoder_parameters(tmp_path / "peaks.safetensors", "")
     for fixed in (True, False):
         out = tmp_path / str(fixed)
