@@ -31,7 +31,7 @@ from pxrdgen.training.spec import CorpusOptions, TrainingSpec, read_training_spe
 from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, Rate, match_rms, wilson
 from pxrdgen_benchmarks.perturbed import clean_task
-from pxrdgen_benchmarks.posed import Posed, pose, proposed, proposed_with_cells
+from pxrdgen_benchmarks.posed import Asked, ask
 from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.subsets import shared_folder
 
@@ -216,8 +216,8 @@ def overfit(
     file = ResultsFile(path=folder / "milestones.jsonl", run=run, parse=Milestone.from_mapping)
     milestones = file.open()
     spec = _on_copies(spec, crystals, folder / "crystals.npz", plan.copies)
-    generates_cell = spec.component.options.get("cell") == "generated"
-    questions = [_question(crystal) if generates_cell else pose(_question(crystal)) for crystal in crystals]
+    cell = "generated" if spec.component.options.get("cell") == "generated" else "given"
+    questions = [ask(_question(crystal), cell=cell) for crystal in crystals]
     while not milestones or not (milestones[-1].learned or milestones[-1].step > plan.limit):
         left = max_seconds - (time.monotonic() - started)
         reached = milestones[-1].step if milestones else 0
@@ -269,10 +269,8 @@ def _question(crystal: Crystal) -> Question:
     return Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z)
 
 
-def _hits(
-    plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Question | Posed], plan: OverfitPlan
-) -> int:
-    """Samples that match their crystal; a question that is not posed yet is answered with cells."""
+def _hits(plugin: str, weights: Path, truths: Sequence[Crystal], questions: Sequence[Asked], plan: OverfitPlan) -> int:
+    """Samples that match their crystal."""
     import torch
 
     options: dict[str, Any] = {"weights": str(weights.resolve()), "steps": plan.sample_steps}
@@ -282,11 +280,8 @@ def _hits(
     hits = 0
     for number, (truth, question) in enumerate(zip(truths, questions, strict=True)):
         rng = torch.Generator().manual_seed(number)
-        if isinstance(question, Question):
-            found = proposed_with_cells(question, plugin, generator, plan.samples, rng)
-        else:
-            found = question.crystals(proposed(question, plugin, generator, plan.samples, rng))
-        hits += sum(match_rms(crystal, truth, PUBLISHED) is not None for crystal in found)
+        found = question.answers(plugin, generator, plan.samples, rng)
+        hits += sum(crystal is not None and match_rms(crystal, truth, PUBLISHED) is not None for crystal in found)
     return hits
 
 
@@ -294,7 +289,10 @@ def main(
     spec: Annotated[str, typer.Argument(help="GENERATOR/DENOISER[/ENCODER] at test size, or a training spec (.yml).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; continued if it holds the same run.")],
     data: Annotated[Path | None, typer.Option(help="Crystals; the spec's or the shared ones unless given.")] = None,
-    cell: Annotated[str, typer.Option(help="given or generated; a .yml file says it itself.")] = "given",
+    cell: Annotated[
+        str | None,
+        typer.Option(help="given (default) or generated; a .yml file says it itself ('either': given)."),
+    ] = None,
     crystals: Annotated[int, typer.Option(min=1, help="How many to learn.")] = 32,
     max_atoms: Annotated[int, typer.Option(min=2, help="Of each.")] = 8,
     every: Annotated[int, typer.Option(min=1, help="Steps between milestones.")] = 500,
@@ -318,11 +316,13 @@ def main(
       python -m pxrdgen_benchmarks.overfit my-training.yml --out runs/overfit-mine --crystals 8
     """
     if spec.endswith((".yml", ".yaml", ".json")):
+        if cell is not None:
+            raise OptionError(f"got --cell {cell} with the file {spec}; write the option cell into the file")
         training = read_training_spec(Path(spec))
         if data is not None:
             training = training.model_copy(update={"corpus": training.corpus.model_copy(update={"path": data})})
     else:
-        training = small_spec(spec, data, cell=cell)
+        training = small_spec(spec, data, cell=cell or "given")
     plan = OverfitPlan(
         crystals=crystals,
         max_atoms=max_atoms,

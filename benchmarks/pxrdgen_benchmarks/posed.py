@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pxrdgen.errors import BrokenPluginError, OptionError
+from pxrdgen.errors import BrokenPluginError, CellError, OptionError, StructureError
 from pxrdgen.interfaces import Generator
 from pxrdgen_benchmarks.cases import Question
 
@@ -121,27 +122,72 @@ class Cells(Protocol):
     basis: Tensor
 
 
-def proposed_with_cells(
-    question: Question, name: str, generator: object, count: int, rng: torch.Generator
-) -> list[Crystal]:
-    """Crystals that a generator makes of the pattern, the formula and Z alone; the cell of ``question`` is not shown.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A question made ready to be asked of generators; what takes time is done.
 
-    Raises:
-        OptionError: the generator needs a cell.
+    Args:
+        question: with the cell, which is shown where it is given.
+        prepared: its pattern.
+        posed: with the cell; ``None`` where the generator is to find one.
     """
-    import torch
 
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.pattern_views import patterns_from_prepared
+    question: Question
+    prepared: PreparedPattern
+    posed: Posed | None
+
+    def answers(self, name: str, generator: Generator, count: int, rng: torch.Generator) -> list[Crystal | None]:
+        """``count`` crystals; ``None`` for what is none, such as a cell without room.
+
+        Raises:
+            BrokenPluginError: see :func:`proposed`.
+            OptionError: the cell is to be found, and the generator needs one.
+        """
+        if self.posed is not None:
+            return [*self.posed.crystals(proposed(self.posed, name, generator, count, rng))]
+        if not isinstance(generator, ProposesCells):
+            raise OptionError(
+                f"got 'cell: generated' for the generator {name!r}, which needs a cell; use 'cell: given'"
+            )
+        return self._with_cells(name, generator, count, rng)
+
+    def _with_cells(
+        self, name: str, generator: ProposesCells, count: int, rng: torch.Generator
+    ) -> list[Crystal | None]:
+        import torch
+
+        from pxrdgen.pattern_views import patterns_from_prepared
+
+        species = self.question.composition.species(self.question.z)
+        view = patterns_from_prepared([self.prepared], grid=generator.grid)
+        found = generator.with_cells(view, torch.as_tensor(species), count, rng)
+        shapes = [list(getattr(found, part, np.empty(0)).shape) for part in ("frac_coords", "basis")]
+        if shapes != [[count, len(species), 3], [count, 3, 3]]:
+            raise BrokenPluginError(
+                f"generator {name!r} returned frac_coords and basis of shapes {shapes[0]} and {shapes[1]}; "
+                f"expected {[count, len(species), 3]} and {[count, 3, 3]}"
+            )
+        pairs = zip(found.frac_coords.double().numpy(), found.basis.double().numpy(), strict=True)
+        return [_crystal(species, coords, basis) for coords, basis in pairs]
+
+
+def ask(question: Question, *, cell: str = "given") -> Asked:
+    """``question`` made ready, with its cell ``given`` or to be ``generated``."""
     from pxrdgen.preparation import prepare
 
-    if not isinstance(generator, ProposesCells):
-        raise OptionError(f"got 'cell: generated' for the generator {name!r}, which needs a cell; use 'cell: given'")
-    species = question.composition.species(question.z)
-    view = patterns_from_prepared([prepare(question.pattern)], grid=generator.grid)
-    found = generator.with_cells(view, torch.as_tensor(species), count, rng)
-    pairs = zip(found.frac_coords.double().numpy(), found.basis.double().numpy(), strict=True)
-    return [Crystal(species=species, frac_coords=coords, basis=basis) for coords, basis in pairs]
+    if cell == "given":
+        posed = pose(question)
+        return Asked(question=question, prepared=posed.prepared, posed=posed)
+    return Asked(question=question, prepared=prepare(question.pattern), posed=None)
+
+
+def _crystal(species: NDArray[np.int64], coords: NDArray[np.float64], basis: NDArray[np.float64]) -> Crystal | None:
+    from pxrdgen.crystal import Crystal
+
+    try:
+        return Crystal(species=species, frac_coords=coords, basis=basis)
+    except (CellError, StructureError):
+        return None
 
 
 def check_batch(batch: CandidateBatch, name: str, atoms: int) -> None:

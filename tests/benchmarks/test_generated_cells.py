@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,13 +11,13 @@ import torch
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.composition import Composition
-from pxrdgen.errors import OptionError
+from pxrdgen.errors import BrokenPluginError, OptionError
 from pxrdgen.pattern_batch import PatternBatch
 from pxrdgen.testing.samples import rutile
 from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms
 from pxrdgen_benchmarks.perturbed import clean_task
-from pxrdgen_benchmarks.posed import proposed_with_cells
+from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.tasks.sampling import Sampling, SamplingSpec
 
 
@@ -26,16 +27,16 @@ class Remembers:
 
     grid: None = None
     shown: tuple[Any, ...] = ()
+    edge: float = 1.0
 
     def with_cells(self, patterns: PatternBatch, species: torch.Tensor, count: int, rng: torch.Generator) -> Any:
         del rng
         self.shown = (patterns, species.tolist())
 
-        class Found:
-            frac_coords = torch.as_tensor(rutile().frac_coords).expand(count, -1, -1)
-            basis = torch.as_tensor(rutile().basis).expand(count, 3, 3)
-
-        return Found()
+        return SimpleNamespace(
+            frac_coords=torch.as_tensor(rutile().frac_coords).expand(count, -1, -1),
+            basis=self.edge * torch.as_tensor(rutile().basis).expand(count, 3, 3),
+        )
 
 
 @pytest.fixture
@@ -48,18 +49,35 @@ def question() -> Question:
 
 def test_crystals_come_with_the_cells_the_generator_gave_them(question: Question) -> None:
     generator = Remembers()
-    found = proposed_with_cells(question, "remembers", generator, 2, torch.Generator())
-    assert [match_rms(crystal, rutile(), PUBLISHED) is not None for crystal in found] == [True, True]
+    found = ask(question, cell="generated").answers("remembers", generator, 2, torch.Generator())
+    assert [crystal is not None and match_rms(crystal, rutile(), PUBLISHED) is not None for crystal in found] == [
+        True
+    ] * 2
     patterns, species = generator.shown
     assert species == sorted(rutile().species.tolist())
     assert len(patterns) == 1
-    proposed_with_cells(replace(question, cell=UnitCell(5.0, 5.0, 5.0)), "remembers", generator, 1, torch.Generator())
+    other = ask(replace(question, cell=UnitCell(5.0, 5.0, 5.0)), cell="generated")
+    other.answers("remembers", generator, 1, torch.Generator())
     assert torch.equal(generator.shown[0].peaks, patterns.peaks), "the cell plays no part"
+
+
+def test_a_cell_without_room_is_a_miss_of_its_own(question: Question) -> None:
+    flat = ask(question, cell="generated").answers("remembers", Remembers(edge=0.01), 2, torch.Generator())
+    assert flat == [None, None]
+
+
+def test_answers_of_another_shape_are_refused(question: Question) -> None:
+    class Miscounts(Remembers):
+        def with_cells(self, patterns: PatternBatch, species: torch.Tensor, count: int, rng: torch.Generator) -> Any:
+            return super().with_cells(patterns, species, count + 1, rng)
+
+    with pytest.raises(BrokenPluginError, match="'miscounts' returned frac_coords and basis of shapes"):
+        ask(question, cell="generated").answers("miscounts", Miscounts(), 2, torch.Generator())
 
 
 def test_a_generator_that_needs_a_cell_says_so(question: Question) -> None:
     with pytest.raises(OptionError, match="'direct_space', which needs a cell"):
-        proposed_with_cells(question, "direct_space", object(), 1, torch.Generator())
+        ask(question, cell="generated").answers("direct_space", object(), 1, torch.Generator())
 
 
 def test_the_task_asks_for_one_or_the_other() -> None:

@@ -17,7 +17,7 @@ from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.evaluate import random_arrangement
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
-from pxrdgen_benchmarks.posed import pose, proposed, proposed_with_cells
+from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
@@ -64,16 +64,10 @@ class Sampling(Task):
         if case.column == Column.RANDOM:
             answers = [random_arrangement(replace(case, id=f"{case.id} {number}")) for number in range(spec.samples)]
             return {**_matches(answers, truth), "valid": valid, "cpu_seconds": None}
-        question, name = case.question(), spec.generator.plugin
-        generator = _generator(spec.generator.model_dump_json())
-        rng = torch.Generator().manual_seed(spec.seed)
-        if spec.cell == "generated":
-            started = time.process_time()
-            answers = proposed_with_cells(question, name, generator, spec.samples, rng)
-        else:
-            posed = pose(question)
-            started = time.process_time()
-            answers = posed.crystals(proposed(posed, name, generator, spec.samples, rng))
+        asked = ask(case.question(), cell=spec.cell)
+        generator, rng = _generator(spec.generator.model_dump_json()), torch.Generator().manual_seed(spec.seed)
+        started = time.process_time()
+        answers = asked.answers(spec.generator.plugin, generator, spec.samples, rng)
         seconds = (time.process_time() - started) / len(answers)
         return {**_matches(answers, truth), "valid": valid, "cpu_seconds": seconds}
 
@@ -120,7 +114,7 @@ class Sampling(Task):
 
 
 def _matches(answers: Sequence[Any], truth: Any) -> dict[str, Value]:
-    rms = [match_rms(answer, truth, PUBLISHED) for answer in answers]
+    rms = [None if answer is None else match_rms(answer, truth, PUBLISHED) for answer in answers]
     strict = [
         match_rms(a, truth, STRICT) is not None if r is not None else False for a, r in zip(answers, rms, strict=True)
     ]
