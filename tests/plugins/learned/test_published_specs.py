@@ -46,6 +46,7 @@ def test_shipped_weights_were_made_with_the_spec_of_their_name(path: Path) -> No
     assert (card.kind, card.component) == (spec.kind, spec.component.plugin)
     options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
     assert card.options == options.model_dump(mode="json")
+    assert card.metrics, "what was measured belongs on the card"
     settings = card.training["settings"]
     assert isinstance(settings, dict)
     told_otherwise = {"threads"}  # changes no number
