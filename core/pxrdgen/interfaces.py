@@ -118,6 +118,8 @@ class Generator(ABC):
     continues: ClassVar[bool] = False
     #: whether every candidate obeys the space group the user gave, if any; where one does, the others are not asked.
     keeps_space_group: ClassVar[bool] = False
+    #: whether a proposal costs far more than its fit. A search asks others first, this one once they had a fair try.
+    costly: ClassVar[bool] = False
 
     def begin(self, problem: StructureProblem, target: IntensityTarget) -> Generator:
         """What the solve loop asks for candidates of one problem: the generator itself, or one with a memory for it."""

@@ -5,6 +5,8 @@ generators:
   options: {}
 - plugin: direct_space
   options: {}
+- plugin: flow
+  options: {}
 refiner:
   plugin: least_squares
   options: {}
@@ -47,7 +49,7 @@ class PipelineSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generators: Annotated[tuple[ComponentSpec, ...], ComponentKind.GENERATOR] = Field(
-        default=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space")),
+        default=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space"), ComponentSpec(plugin="flow")),
         min_length=1,
         description="propose candidate structures, all into one pool",
     )

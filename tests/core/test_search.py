@@ -116,6 +116,38 @@ def test_a_strangers_generator_is_named_and_equal_candidates_count_once(target_o
     assert int(pool.freedom[0]) == 3
 
 
+class Dear(Stubborn):
+    """The same, but counts how often it was asked."""
+
+    costly = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def generate(self, problem: Any, target: IntensityTarget, count: int, rng: torch.Generator) -> CandidateBatch:
+        self.asked += 1
+        return super().generate(problem, target, count, rng)
+
+
+class Silent(Stubborn):
+    """Has nothing to propose."""
+
+    def generate(self, problem: Any, target: IntensityTarget, count: int, rng: torch.Generator) -> CandidateBatch:
+        return super().generate(problem, target, 0 * count, rng)
+
+
+@pytest.mark.parametrize(
+    ("other", "costly", "asked"), [(Stubborn(), False, False), (Stubborn(), True, True), (Silent(), False, True)]
+)
+def test_dear_proposals_wait_while_others_have_some(
+    other: Generator, costly: bool, asked: bool, target_of: TargetOf
+) -> None:
+    dear = Dear()
+    generators = {"other": other, "dear": dear}
+    Search(ANY_PROBLEM, target_of("salt"), generators, SearchSettings(rounds=1), torch.Generator()).run(costly=costly)
+    assert (dear.asked > 0) is asked
+
+
 def pool_of(scores: list[float], freedom: list[int]) -> Pool:
     count = len(scores)
     parameters = GroupedParameters(

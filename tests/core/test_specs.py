@@ -79,7 +79,7 @@ def test_a_spec_survives_yaml_and_its_yaml_is_stable(spec: PipelineSpec) -> None
 
 def test_an_empty_file_is_the_default_run() -> None:
     assert spec_from_yaml("") == PipelineSpec()
-    assert [part.plugin for part in PipelineSpec().generators] == ["wyckoff", "direct_space"]
+    assert [part.plugin for part in PipelineSpec().generators] == ["wyckoff", "direct_space", "flow"]
 
 
 def test_a_spec_cannot_be_changed_in_place() -> None:

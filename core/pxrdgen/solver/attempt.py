@@ -27,7 +27,8 @@ from pxrdgen.space_groups.rank import rank_space_groups
 
 FloatArray = NDArray[np.float64]
 
-#: shares of the budget after which the best so far is refined; where that is called solved, the search ends.
+#: shares of the budget after which the best so far is refined; where that is called solved, the search ends. Costly
+#: generators join after the first.
 STRETCHES = (0.2, 0.5, 1.0)
 #: refined finalists whose higher symmetries are refined too.
 LADDERS = 2
@@ -119,7 +120,8 @@ class _Work:
         )
         with Islands(task, settings.processes - 1) as islands:
             for share in STRETCHES if settings.stop_when_solved else STRETCHES[-1:]:
-                interrupted = self._look(share * self._budget - self._searched, islands)
+                costly = share > STRETCHES[0]
+                interrupted = self._look(share * self._budget - self._searched, islands, costly=costly)
                 if interrupted or search.over or islands.solved() or share == STRETCHES[-1] or search.found is None:
                     break
                 attempt = self._refined(search.found, search.trials(), interrupted=False)
@@ -131,7 +133,7 @@ class _Work:
             pool, trials = merged(search.found, search.trials(), islands.results(), keep, groups)
         return self._refined(pool, trials, interrupted=interrupted)
 
-    def _look(self, seconds: float, islands: Islands) -> bool:
+    def _look(self, seconds: float, islands: Islands, *, costly: bool) -> bool:
         """Search on; whether the user interrupted it."""
         settings, started = self._settings, self._settings.clock()
 
@@ -140,7 +142,7 @@ class _Work:
             self._report("searching", min(max(spent / self._budget, round_number / settings.rounds), 1.0), score)
 
         try:
-            self._search.run(on_round, islands.solved, seconds=max(seconds, 0.0))
+            self._search.run(on_round, islands.solved, seconds=max(seconds, 0.0), costly=costly)
         except KeyboardInterrupt:
             return True
         finally:

@@ -74,12 +74,14 @@ class Search:
         stop: Callable[[], bool] | None = None,
         *,
         seconds: float | None = None,
+        costly: bool = True,
     ) -> Pool:
         """Propose and fit until the settings' limits, or until nothing is left to explain, or until independent
         populations have come to the same best. Called again it goes on, unless the search is :attr:`over`.
 
         ``on_round(round, best score)`` is called after each round, then ``stop()`` says whether to end.
-        ``seconds`` of this call replace those of the settings.
+        ``seconds`` of this call replace those of the settings; without ``costly``, generators whose proposals are dear
+        are asked only where no other has anything to propose.
 
         Raises:
             SymmetryError: no generator has anything to propose.
@@ -88,7 +90,7 @@ class Search:
         limit = self._settings.seconds if seconds is None else seconds
         while not self.over:
             round_number = self._rounds
-            at_work = [population for population in self._populations if population.advance(round_number, self._rng)]
+            at_work = self._advanced(round_number, costly=costly)
             if not at_work and self.found is not None:
                 self.over = True  # every generator is at its end
                 break
@@ -114,6 +116,15 @@ class Search:
         if self.found is None:
             raise ValueError(f"got {self._settings.rounds} rounds, expected at least 1")
         return self.found
+
+    def _advanced(self, round_number: int, *, costly: bool) -> list[Population]:
+        """The populations that had a round, ``costly`` ones only if asked for or if there are no others."""
+        for late in (False, True):
+            asked = [each for each in self._populations if (each.generator.costly and not costly) is late]
+            at_work = [population for population in asked if population.advance(round_number, self._rng)]
+            if at_work:
+                return at_work
+        return []
 
     def _renewed(self, at_work: list[Population]) -> int:
         """Put aside populations that have come to rest; how many of them had come to the best of all."""

@@ -56,6 +56,7 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
     """
 
     can_renoise: ClassVar[bool] = True
+    costly: ClassVar[bool] = True
     name: ClassVar[str]
 
     def __init__(
