@@ -25,6 +25,7 @@ from pxrdgen.pattern import PowderPattern
 from pxrdgen.specs import ComponentSpec, PipelineSpec, read_spec
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.cases import Case, Column, simulated_cases
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.count_cards import rate_number, write_count_card
 from pxrdgen_benchmarks.measured import EXAMPLES, example_case, real_cases
 from pxrdgen_benchmarks.metrics import Count, wilson
@@ -378,11 +379,7 @@ def rank_numbers(variant: str, rows: Sequence[CellRow]) -> list[Number]:
 
 def main() -> None:
     """Errors of ours are one line and their exit code."""
-    try:
-        app()
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(app)
 
 
 if __name__ == "__main__":

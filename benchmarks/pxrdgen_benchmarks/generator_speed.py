@@ -27,6 +27,7 @@ from pxrdgen.errors import OptionError
 from pxrdgen.interfaces import Generator
 from pxrdgen.registry import default_registry
 from pxrdgen.specs import ComponentSpec
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.results_file import code_digest
 from pxrdgen_benchmarks.tables import Table
 
@@ -244,4 +245,4 @@ def _own_folder(parent: str, name: str) -> Path:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    guarded(lambda: typer.run(main))

@@ -17,11 +17,12 @@ from rich.console import Console
 
 from pxrdgen.composition import Composition
 from pxrdgen.crystal import Crystal
-from pxrdgen.errors import DatasetError, OptionError, PxrdgenError, nearest
+from pxrdgen.errors import DatasetError, OptionError, nearest
 from pxrdgen.io.cif import read_cif
 from pxrdgen.io.primitive import primitive
 from pxrdgen.specs import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Case, Question
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.row import Row
@@ -207,11 +208,7 @@ def solve_measured(
 
 def main() -> None:
     """Errors of ours are one line and their exit code."""
-    try:
-        typer.run(solve_measured)
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(lambda: typer.run(solve_measured))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen.training.spec import CorpusOptions, TrainingSpec, read_training_spec
 from pxrdgen_benchmarks.cases import Question
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, Rate, match_rms, wilson
 from pxrdgen_benchmarks.perturbed import clean_task
 from pxrdgen_benchmarks.posed import Asked, ask
@@ -343,4 +344,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    guarded(lambda: typer.run(main))

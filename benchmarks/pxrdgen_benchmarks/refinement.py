@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from pxrdgen.errors import OptionError, PxrdgenError
+from pxrdgen.errors import OptionError
 from pxrdgen.interfaces import Refiner
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.refinement_cases import (
     MEASURED,
     RefinementCase,
@@ -179,11 +180,7 @@ def _setting(text: str) -> tuple[str, str, str]:
 
 def main(command: Callable[[], None] = app) -> None:
     """Errors of ours are one line and their exit code."""
-    try:
-        command()
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(command)
 
 
 if __name__ == "__main__":

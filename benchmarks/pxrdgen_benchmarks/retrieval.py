@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 
 from pxrdgen.crystal import Crystal
-from pxrdgen.errors import OptionError, PxrdgenError, nearest
+from pxrdgen.errors import OptionError, nearest
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, wilson, within_top
 from pxrdgen_benchmarks.retrieval_vectors import VectorStore, View, crystal_vectors, pattern_vectors
 from pxrdgen_benchmarks.subsets import shared_folder
@@ -241,11 +242,7 @@ def _views(text: str) -> tuple[View, ...]:
 
 def main() -> None:
     """Errors of ours are one line and their exit code."""
-    try:
-        app()
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(app)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pxrdgen.errors import OptionError, PxrdgenError, nearest
+from pxrdgen.errors import OptionError, nearest
 from pxrdgen.specs import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
+from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.evaluate import Solver, solve_from_formula, solve_question, solve_without_cell
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile, read_results
@@ -138,11 +139,7 @@ def _columns(texts: Sequence[str]) -> tuple[Column, ...]:
 
 def main() -> None:
     """Errors of ours are one line and their exit code."""
-    try:
-        app()
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(app)
 
 
 if __name__ == "__main__":

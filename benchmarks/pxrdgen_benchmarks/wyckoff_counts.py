@@ -17,7 +17,8 @@ from typing import Annotated
 import typer
 
 from pxrdgen.crystal import Crystal
-from pxrdgen.errors import DatasetError, PxrdgenError
+from pxrdgen.errors import DatasetError
+from pxrdgen_benchmarks.command import guarded
 
 #: A; structures are this far from the symmetry they are counted with at most.
 TOLERANCE = 0.05
@@ -131,8 +132,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except PxrdgenError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
+    guarded(lambda: typer.run(main))
