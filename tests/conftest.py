@@ -43,7 +43,7 @@ def line_problem():
     from pxrdgen.cells.values import CellProblem
     from pxrdgen.instrument import Instrument
     from pxrdgen.pattern import PowderPattern
-    from pxrdgen.preparation import PeakList, PreparedPattern
+    from pxrdgen.values.prepared_pattern import PeakList, PreparedPattern
 
     def make(cell, *, zero=0.0, error=0.0, drop=0.0, keep=None, extra=(), faint=(), high=80.0, seed=1, **known):
         rng = np.random.default_rng(seed)

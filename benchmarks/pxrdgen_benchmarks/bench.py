@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pxrdgen.tracking import Tracker
+    from pxrdgen.interfaces_tracker import Tracker
     from pxrdgen_benchmarks.suite import Suite
 
 app = typer.Typer(no_args_is_help=True, help="Measure and compare: suites, ablations, tables.")

@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError
 from pxrdgen_benchmarks.cases import Column
 from pxrdgen_benchmarks.cell_choice import NUMBERS, ChoiceRow, choose

@@ -202,7 +202,7 @@ def pxrdgen_indexer(spec: PipelineSpec) -> Indexer:
 def raw_indexer(spec: PipelineSpec) -> Indexer:
     """The predictors of a spec in their own order, with nothing of ours behind them: how others rank."""
     from pxrdgen.cells.values import CellProblem
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.composition import parse_formula
     from pxrdgen.preparation import prepare
     from pxrdgen.registry import default_registry

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from pxrdgen.solver.intensities import IntensityTarget
-    from pxrdgen.solver.problem import StructureProblem
     from pxrdgen.solver.settings import Components
-    from pxrdgen.solver.values import CandidateBatch, GroupTrial, Measurement, RefinementResult, RefinementStart
+    from pxrdgen.values.candidates import CandidateBatch, GroupTrial
+    from pxrdgen.values.intensity_target import IntensityTarget
+    from pxrdgen.values.problem import StructureProblem
+    from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 
 
 class CheckedGenerator(Generator):

@@ -20,7 +20,7 @@ from pxrdgen_benchmarks.time_limit import time_limit
 
 if TYPE_CHECKING:
     from pxrdgen.solver.settings import Components, SolveSettings
-    from pxrdgen.solver.values import Solution
+    from pxrdgen.values.solution import Solution
 
 #: answers a question with the pipeline of a spec.
 Solver = Callable[[Question, PipelineSpec], "Solution"]

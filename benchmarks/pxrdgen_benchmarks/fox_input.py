@@ -14,10 +14,10 @@ import numpy as np
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.elements import SYMBOLS
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.lines import tch
 from pxrdgen.symmetry.space_group import SpaceGroup
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 #: displacement parameter of every atom, A^2 (8 pi^2 Uiso).
 B_ISO = 0.8

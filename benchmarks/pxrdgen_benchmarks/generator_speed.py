@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
 from pxrdgen.interfaces import Generator

@@ -27,7 +27,7 @@ from pxrdgen_benchmarks.speed import crystals_from
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pxrdgen.solver.intensities import IntensityTarget
+    from pxrdgen.values.intensity_target import IntensityTarget
 
 FloatArray = NDArray[np.float64]
 

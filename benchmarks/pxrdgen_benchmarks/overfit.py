@@ -18,7 +18,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 import typer
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import Composition
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError, nearest

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from pxrdgen.crystal import Crystal
     from pxrdgen.pattern_batch import PatternBatch, QGrid
-    from pxrdgen.preparation import PreparedPattern
     from pxrdgen.solver.decompose import Decomposition
-    from pxrdgen.solver.intensities import IntensityTarget
-    from pxrdgen.solver.problem import StructureProblem
-    from pxrdgen.solver.values import CandidateBatch, Measurement
+    from pxrdgen.values.candidates import CandidateBatch
+    from pxrdgen.values.intensity_target import IntensityTarget
+    from pxrdgen.values.prepared_pattern import PreparedPattern
+    from pxrdgen.values.problem import StructureProblem
+    from pxrdgen.values.refinement import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class Posed:
 
     def measurement(self) -> Measurement:
         """What a refiner fits."""
-        from pxrdgen.solver.values import Measurement
+        from pxrdgen.values.refinement import Measurement
 
         pattern = self.prepared.pattern
         return Measurement(

@@ -62,7 +62,7 @@ def cases_of(part: Part, *, subset: str = "val-120", crystals: Path | None = Non
 
 def refiner_for(name: str, options: Mapping[str, Any]) -> RefinerOf:
     """Builds the refiner of a case; measured patterns are refined with the same background and texture model by all."""
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.registry import default_registry
 
     axes = {model.name: model.texture_axis for model in MEASURED}

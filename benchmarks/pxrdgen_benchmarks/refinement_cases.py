@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.instrument import GSAS2_DEFAULT
-from pxrdgen.solver.values import Measurement, RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry
+from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.refinement import Measurement, RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_benchmarks.measured import example_case
 from pxrdgen_benchmarks.subsets import Entry
 
@@ -299,7 +300,7 @@ def proposals(truth: Crystal, measurement: Measurement, count: int, *, seed: int
     """[count, N, 3] what the generator ``direct_space`` proposes for the crystal's composition, cell and pattern."""
     import torch
 
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.composition import Composition
     from pxrdgen.pattern import PowderPattern
     from pxrdgen.registry import default_registry

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pxrdgen.interfaces import Refiner
-from pxrdgen.solver.values import RefinementResult
+from pxrdgen.values.refinement import RefinementResult
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms
 from pxrdgen_benchmarks.refinement_cases import RefinementCase
 from pxrdgen_benchmarks.refinement_rows import RefinementRow, append_row, open_rows

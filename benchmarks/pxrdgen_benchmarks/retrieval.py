@@ -109,7 +109,7 @@ def run(
     """
     import torch
 
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.io.weights import find_weights, verify_weights
     from pxrdgen.registry import default_registry
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pxrdgen.components import ComponentKind, Diagnosis
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import Diagnosis
 from pxrdgen.errors import PxrdgenError, WorkerError
 from pxrdgen.registry import Registry, default_registry
 from pxrdgen.spec_resolution import component_versions, resolve_spec

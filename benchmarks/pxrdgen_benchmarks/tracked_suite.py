@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pxrdgen.tracking import TrackedRun, Tracker, flattened, tracked
+from pxrdgen.interfaces_tracker import TrackedRun, Tracker
+from pxrdgen.tracking import flattened, tracked
 from pxrdgen_benchmarks.outcome import Outcome, hardware, versions, write_parquet
 from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.suite_run import file_name, sha256_of

@@ -19,7 +19,7 @@ import typer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.io.dataset import CrystalDataset
 from pxrdgen.io.dataset_sources import read_dataset
 from pxrdgen.registry import default_registry

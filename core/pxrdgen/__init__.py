@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from pxrdgen.pattern import PowderPattern as PowderPattern
     from pxrdgen.refinement.api import refine as refine
     from pxrdgen.registry import Registry as Registry
-    from pxrdgen.solver.values import Solution as Solution
     from pxrdgen.specs import ComponentSpec as ComponentSpec
     from pxrdgen.specs import PipelineSpec as PipelineSpec
+    from pxrdgen.values.solution import Solution as Solution
 
 _HOMES = {
     "CellAnswer": "pxrdgen.cells.values",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import parse_formula
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import CellError, OptionError
@@ -19,12 +19,12 @@ from pxrdgen.specs import PipelineSpec
 
 if TYPE_CHECKING:
     from pxrdgen.composition import Composition
-    from pxrdgen.preparation import PreparedPattern
     from pxrdgen.registry import Registry
-    from pxrdgen.solver.problem import StructureProblem
     from pxrdgen.solver.settings import Components, Progress
-    from pxrdgen.solver.values import Solution
     from pxrdgen.symmetry.space_group import SpaceGroup
+    from pxrdgen.values.prepared_pattern import PreparedPattern
+    from pxrdgen.values.problem import StructureProblem
+    from pxrdgen.values.solution import Solution
 
 
 def solve(

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from pxrdgen import interfaces
-from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.plugin_sources import canonical
 

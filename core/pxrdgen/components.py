@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 
 from pydantic import BaseModel
 
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces import INTERFACE_VERSION
 
@@ -17,22 +17,6 @@ _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 class OldInterfaceWarning(UserWarning):
     """A component speaks the previous interface version; it works for now and should be updated."""
-
-
-class ComponentKind(StrEnum):
-    """The sockets of the pipeline; the word is what commands, specs and errors print."""
-
-    ENCODER = "encoder"
-    STRUCTURE_ENCODER = "structure-encoder"
-    DENOISER = "denoiser"
-    GENERATOR = "generator"
-    CELL_PREDICTOR = "cell-predictor"
-    CELL_SCORER = "cell-scorer"
-    REFINER = "refiner"
-    READER = "reader"
-    TRACKER = "tracker"
-    WEIGHTS = "weights"
-    COMMANDS = "commands"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from pxrdgen.crystal_batch import CrystalBatch
     from pxrdgen.pattern import PowderPattern
     from pxrdgen.pattern_batch import PatternBatch, PatternFeatures, QGrid
-    from pxrdgen.solver.intensities import IntensityTarget
-    from pxrdgen.solver.problem import StructureProblem
-    from pxrdgen.solver.values import CandidateBatch, GroupTrial, Measurement, RefinementResult, RefinementStart
+    from pxrdgen.values.candidates import CandidateBatch, GroupTrial
+    from pxrdgen.values.intensity_target import IntensityTarget
+    from pxrdgen.values.problem import StructureProblem
+    from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 
 #: Version of the interfaces below; additions keep it, anything an old plugin cannot survive raises it.
 INTERFACE_VERSION = 1

@@ -17,8 +17,8 @@ from pxrdgen.instrument import CUKA
 from pxrdgen.pattern_batch import PatternBatch, QGrid
 
 if TYPE_CHECKING:
-    from pxrdgen.preparation.prepare import PreparedPattern
     from pxrdgen.training.observation import GroupedReflections
+    from pxrdgen.values.prepared_pattern import PreparedPattern
 
 #: most peaks of a pattern; weaker ones beyond are dropped.
 MAX_PEAKS = 128

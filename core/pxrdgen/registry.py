@@ -13,8 +13,9 @@ from typing import Any, Literal, overload
 from pydantic import BaseModel
 
 from pxrdgen import interfaces
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import Compatibility, Component, import_failure, load_target, options_model, title
-from pxrdgen.components import ComponentKind, OldInterfaceWarning
+from pxrdgen.components import OldInterfaceWarning
 from pxrdgen.errors import (
     AmbiguousComponentError,
     BrokenPluginError,

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import Compatibility, Component, options_model
-from pxrdgen.components import ComponentKind
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.registry import Registry
 from pxrdgen.specs import ComponentSpec, PipelineSpec, nested_kinds

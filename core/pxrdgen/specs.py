@@ -21,7 +21,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import BrokenPluginError, OptionError
 from pxrdgen.validation import models_in, validated
 

@@ -5,45 +5,10 @@ A benchmark's suite is a run, each spec in it a child of that run; a training is
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-
-class TrackedRun(ABC):
-    """One run that is being written down."""
-
-    @abstractmethod
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """What was set, by dotted path. Said again, a param keeps its first value."""
-
-    @abstractmethod
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Numbers that came out; those that are not finite are left out."""
-
-    @abstractmethod
-    def log_file(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of a file, in a folder of the run."""
-
-    @abstractmethod
-    def close(self, *, failed: bool = False) -> None:
-        """The run is over."""
-
-
-class Tracker(ABC):
-    """Writes runs down; built by the registry as ``Class(options)`` like every component."""
-
-    @abstractmethod
-    def open(self, name: str, *, key: str, experiment: str, parent: TrackedRun | None = None) -> TrackedRun:
-        """Begin a run, or go on with the one of the same ``key`` in the same experiment.
-
-        Args:
-            name: for people.
-            key: names the run among all of the experiment, so that a suite that was killed continues its own runs.
-            experiment: what belongs together.
-            parent: a run of this tracker that is still open.
-        """
+from pxrdgen.interfaces_tracker import TrackedRun, Tracker
 
 
 @contextmanager
@@ -85,7 +50,7 @@ def build_tracker(name: str, uri: str = "") -> Tracker:
         OptionError: it is no tracker, or has no ``uri``.
         UnknownComponentError: it is not installed.
     """
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.errors import OptionError
     from pxrdgen.registry import default_registry
 

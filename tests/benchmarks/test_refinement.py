@@ -13,8 +13,9 @@ from pxrdgen.cell import UnitCell
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
 from pxrdgen.interfaces import Refiner
-from pxrdgen.solver.values import Measurement, RefinementResult, RefinementStart
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry, invariance_error
+from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_benchmarks.refinement_cases import (
     CandidateRefinement,
     SimulatedRefinement,

@@ -17,8 +17,9 @@ import pytest
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import CellError, DatasetError, OptionError
-from pxrdgen.solver.values import Candidate, Evidence, RefinementResult, Solution, Verdict
 from pxrdgen.specs import PipelineSpec
+from pxrdgen.values.refinement import RefinementResult
+from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
 from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.evaluate import evaluate
 from pxrdgen_benchmarks.results_file import ResultsFile, read_results

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError
 from pxrdgen.io.dataset import CrystalDataset, pack

@@ -15,7 +15,8 @@ from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction import simulate_profile
 from pxrdgen.instrument import LABORATORY, Instrument
 from pxrdgen.solver.decompose import Decomposition, decompose
-from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.intensities import intensity_target
+from pxrdgen.values.intensity_target import IntensityTarget
 
 FloatArray = NDArray[np.float64]
 

@@ -18,14 +18,14 @@ from pxrdgen.pattern import PowderPattern
 from pxrdgen.preparation import prepare
 from pxrdgen.registry import default_registry
 from pxrdgen.solver.finalists import Finalist, worth_refining
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pipeline import solve_problems
 from pxrdgen.solver.problem import build_problem
 from pxrdgen.solver.search import Search, SearchSettings
 from pxrdgen.solver.settings import SolveSettings
-from pxrdgen.solver.values import Solution, Verdict
 from pxrdgen.specs import ComponentSpec, PipelineSpec
 from pxrdgen.symmetry.similar import same_structure
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.solution import Solution, Verdict
 
 from .conftest import LABORATORY
 
@@ -67,7 +67,7 @@ def test_a_search_that_is_called_again_goes_on(target_of: Callable[[str], Intens
     from types import SimpleNamespace
     from typing import Any
 
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
 
     ticks = count()
     problem: Any = SimpleNamespace(space_group=None)

@@ -17,10 +17,11 @@ from pxrdgen.elements import ATOMIC_NUMBERS
 from pxrdgen.io.cif_check import expansion_error
 from pxrdgen.io.cif_write import cif_text, with_su
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.problem import StructureProblem, build_problem
+from pxrdgen.solver.problem import build_problem
 from pxrdgen.symmetry.conventional import to_conventional
 from pxrdgen.symmetry.space_group import SpaceGroup, parse_space_group
 from pxrdgen.symmetry.uncertainty import conventional_cell_su
+from pxrdgen.values.problem import StructureProblem
 
 Sites = list[tuple[str, tuple[float, float, float]]]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pxrdgen.composition import Composition, estimate_volume, parse_formula, plausible_z
+from pxrdgen.atomic_volumes import estimate_volume, plausible_z
+from pxrdgen.composition import Composition, parse_formula
 from pxrdgen.elements import ATOMIC_NUMBERS, SYMBOLS
 from pxrdgen.errors import FormulaError
 

@@ -18,15 +18,16 @@ from typer.testing import CliRunner
 from pxrdgen.cell import UnitCell
 from pxrdgen.cells.values import CellHypothesis
 from pxrdgen.cli.plugins import app
-from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord
 from pxrdgen.errors import BrokenPluginError, ConformanceError, OptionError, UnknownComponentError
 from pxrdgen.interfaces import CellPredictor, CellScorer, Generator, PatternEncoder, PatternReader, Refiner
 from pxrdgen.pattern_batch import PatternFeatures
 from pxrdgen.plugin_sources import PluginSource
 from pxrdgen.plugin_template.distribution import distribution_files, template_kinds, write_distribution
 from pxrdgen.registry import Registry, default_registry
-from pxrdgen.solver.values import CandidateBatch
 from pxrdgen.testing import conformance, covered_kinds
+from pxrdgen.values.candidates import CandidateBatch
 
 KINDS_IN_TREE = ("reader", "generator", "refiner", "encoder", "structure-encoder", "cell-predictor", "cell-scorer")
 

@@ -15,9 +15,9 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.solver.contact_prior import STRENGTH, ContactPenalty, usual_contacts
 from pxrdgen.solver.coordinate_fit import U_RANGE, fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.symmetry.freedom import free_coordinates
 from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.intensity_target import IntensityTarget
 
 TargetOf = Callable[[str], IntensityTarget]
 

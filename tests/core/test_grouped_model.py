@@ -17,8 +17,8 @@ from pxrdgen.diffraction.texture import march_dollase
 from pxrdgen.instrument import LABORATORY
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.texture_fit import TextureFit, low_index_axes
+from pxrdgen.values.intensity_target import IntensityTarget
 
 TargetOf = Callable[[str], IntensityTarget]
 

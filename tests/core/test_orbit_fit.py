@@ -12,11 +12,11 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.solver.contact_prior import ContactPenalty
 from pxrdgen.solver.coordinate_fit import fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.orbit_fit import OrbitContacts, fit_orbits
 from pxrdgen.solver.orbit_model import OrbitMap, OrbitModel, OrbitParameters, SymmetricReflections
 from pxrdgen.symmetry.freedom import free_coordinates
 from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.intensity_target import IntensityTarget
 
 TargetOf = Callable[[str], IntensityTarget]
 Described = tuple[IntensityTarget, SymmetricReflections, OrbitMap]

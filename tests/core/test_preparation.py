@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pxrdgen.errors import PatternError
 from pxrdgen.instrument import CUKA, LABORATORY, Instrument, Radiation
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import PreparedPattern, find_peaks, prepare
+from pxrdgen.preparation import find_peaks, prepare
 from pxrdgen.preparation.profile import doublet, line_offsets, thompson_cox_hastings
 from pxrdgen.preparation.widths import fwhm_along, shape_along, widths_of
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 

@@ -9,8 +9,9 @@ from pxrdgen.cell import UnitCell
 from pxrdgen.composition import parse_formula
 from pxrdgen.errors import CellError, FormulaError, SymmetryError
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.problem import StructureProblem, build_problem, problems_for_z
+from pxrdgen.solver.problem import build_problem, problems_for_z
 from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.values.problem import StructureProblem
 
 PATTERN = PowderPattern(two_theta=np.linspace(10, 80, 50), intensity=np.ones(50))
 FLUORITE = UnitCell(5.463, 5.463, 5.463)

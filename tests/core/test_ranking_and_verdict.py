@@ -16,12 +16,13 @@ from pxrdgen.solver.coordinate_fit import CoordinateFit
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.finalists import Finalist, Symmetriser, distinct, freedom_of, higher_symmetries
 from pxrdgen.solver.grouped_model import GroupedModel
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool
 from pxrdgen.solver.ranking import Ranked, points_in_peaks, ranked, without_twins
-from pxrdgen.solver.values import Evidence, ProfileCurves, RefinementResult, Verdict
 from pxrdgen.solver.verdict import evidence_for, judged, misfit_share
 from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.refinement import ProfileCurves, RefinementResult
+from pxrdgen.values.solution import Evidence, Verdict
 
 DecomposedOf = Callable[[str], Decomposition]
 FloatArray = NDArray[np.float64]

@@ -11,7 +11,8 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.components import ComponentKind, ComponentRecord, OldInterfaceWarning
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord, OldInterfaceWarning
 from pxrdgen.errors import (
     AmbiguousComponentError,
     BrokenPluginError,

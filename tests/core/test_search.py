@@ -12,19 +12,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.interfaces import Generator
 from pxrdgen.registry import default_registry
 from pxrdgen.solver.coordinate_fit import CoordinateFit
 from pxrdgen.solver.fitting import CandidateFitter
 from pxrdgen.solver.grouped_model import GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool, joined
 from pxrdgen.solver.population import Population
 from pxrdgen.solver.search import Search, SearchSettings
-from pxrdgen.solver.values import CandidateBatch
 from pxrdgen.symmetry.similar import same_structure
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
 
 TargetOf = Callable[[str], IntensityTarget]
 ANY_PROBLEM: Any = SimpleNamespace(space_group=None)  # direct space looks at nothing else of it

@@ -17,14 +17,16 @@ from pxrdgen.examples_data import example
 from pxrdgen.instrument import CUKA, LABORATORY, Instrument
 from pxrdgen.io.patterns import read_pattern
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import PreparedPattern, prepare
+from pxrdgen.preparation import prepare
 from pxrdgen.registry import default_registry
 from pxrdgen.solver.decompose import Decomposition, decompose
-from pxrdgen.solver.problem import StructureProblem, build_problem
+from pxrdgen.solver.problem import build_problem
 from pxrdgen.space_groups.line_fit import fit_lines
 from pxrdgen.space_groups.rank import rank_space_groups
 from pxrdgen.space_groups.values import RankedGroups
 from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.problem import StructureProblem
 
 FloatArray = NDArray[np.float64]
 Profile = Callable[..., FloatArray]

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord
 from pxrdgen.errors import OptionError, UnknownComponentError
 from pxrdgen.plugin_sources import PluginSource
 from pxrdgen.registry import Registry, default_registry

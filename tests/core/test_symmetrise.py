@@ -14,7 +14,8 @@ from pxrdgen.symmetry import group_search
 from pxrdgen.symmetry.contacts import shortest_contacts, shortest_contacts_batch
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
 from pxrdgen.symmetry.similar import looks_identical, merge_duplicates, same_structure
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry, invariance_error, symmetry_ladder
+from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error, symmetry_ladder
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 ORIGIN = np.array([0.127, 0.456, 0.791])
 

@@ -10,7 +10,7 @@ import torch
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import parse_formula
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch

@@ -12,7 +12,7 @@ import torch
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.cells.values import CellProblem
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import Composition, parse_formula
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch
@@ -22,7 +22,7 @@ from pxrdgen.instrument import GSAS2_DEFAULT
 from pxrdgen.io.dataset import CrystalDataset, pack
 from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import PreparedPattern, prepare
+from pxrdgen.preparation import prepare
 from pxrdgen.registry import default_registry
 from pxrdgen.training import runs
 from pxrdgen.training.batch import Rows
@@ -30,6 +30,7 @@ from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.exporting import export
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.spec import read_training_spec
+from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_cells.cellnet.coordinates import to_basis, to_coordinates, triangular
 from pxrdgen_cells.cellnet.feed import LineFeed, _merged, first_peaks
 from pxrdgen_cells.cellnet.line_lists import LineLists

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import SymmetryError
 from pxrdgen.registry import default_registry

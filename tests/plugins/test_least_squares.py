@@ -16,9 +16,10 @@ from pxrdgen.diffraction import simulate_profile, simulate_reflections
 from pxrdgen.diffraction.profile_sum import sum_peaks
 from pxrdgen.diffraction.texture import march_dollase
 from pxrdgen.instrument import LABORATORY, Instrument
-from pxrdgen.solver.values import Measurement, RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry, invariance_error
+from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen.values.refinement import Measurement, RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_refiners.held_shapes import held
 from pxrdgen_refiners.impurities import impurity_models, impurity_start
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from pxrdgen.cell import UnitCell
 from pxrdgen.crystal import Crystal
 from pxrdgen.instrument import CUKA, LABORATORY, Instrument, Radiation
-from pxrdgen.solver.values import Measurement, RefinementResult, RefinementStart
 from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen_refiners.least_squares import LeastSquares
 from pxrdgen_refiners.line_shapes import line_shapes
 from pxrdgen_refiners.options import LeastSquaresOptions

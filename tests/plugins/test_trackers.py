@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, WorkerError
+from pxrdgen.interfaces_tracker import Tracker
 from pxrdgen.registry import default_registry
-from pxrdgen.tracking import Tracker, flattened, tracked
+from pxrdgen.tracking import flattened, tracked
 
 START_SECONDS = 200.0
 

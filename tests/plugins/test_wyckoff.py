@@ -12,7 +12,7 @@ import torch
 
 import pxrdgen
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import parse_formula
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch
@@ -23,12 +23,14 @@ from pxrdgen.interfaces import Generator
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.registry import default_registry
 from pxrdgen.solver.decompose import decompose
-from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.intensities import intensity_target
 from pxrdgen.solver.islands import Islands, Task
-from pxrdgen.solver.problem import StructureProblem, build_problem
+from pxrdgen.solver.problem import build_problem
 from pxrdgen.solver.search import Search, SearchSettings
 from pxrdgen.symmetry.similar import same_structure
 from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 
 X = 0.3053
 RUTILE = Crystal(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.specs import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, Question, SimulatedCase, simulated_cases

@@ -24,8 +24,8 @@ from pxrdgen_benchmarks.tasks.solving import SolveTask, row_values, solving_tabl
 
 if TYPE_CHECKING:
     from pxrdgen.crystal import Crystal
-    from pxrdgen.solver.values import Solution
     from pxrdgen.specs import PipelineSpec
+    from pxrdgen.values.solution import Solution
 
 #: sizes of the buckets.
 _SIZES = (("1-4", 4), ("5-8", 8), ("9-12", 12), ("13-20", 20))

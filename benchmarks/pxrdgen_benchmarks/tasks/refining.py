@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.specs import ComponentSpec
 from pxrdgen_benchmarks.jobs import FailedCaseError
 from pxrdgen_benchmarks.record import Record, Value

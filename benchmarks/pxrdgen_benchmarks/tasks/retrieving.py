@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.specs import ComponentSpec
 from pxrdgen_benchmarks.cards import Number

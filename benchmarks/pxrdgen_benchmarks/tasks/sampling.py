@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.interfaces import Generator
 from pxrdgen.specs import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases

@@ -10,7 +10,7 @@ import numpy as np
 
 from pxrdgen.cells.find import find_cells
 from pxrdgen.cells.values import CellAnswer, CellProblem
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.composition import Composition, parse_formula
 from pxrdgen.errors import FormulaError
 from pxrdgen.instrument import Radiation, radiation_from
@@ -18,8 +18,8 @@ from pxrdgen.pattern import PowderPattern
 from pxrdgen.specs import PipelineSpec
 
 if TYPE_CHECKING:
-    from pxrdgen.preparation import PreparedPattern
     from pxrdgen.registry import Registry
+    from pxrdgen.values.prepared_pattern import PreparedPattern
 
 #: called with the stage and how much of it is done, 0-1.
 Progress = Callable[[str, float], None]

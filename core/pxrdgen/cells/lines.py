@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pxrdgen.cells.values import CellProblem
 from pxrdgen.errors import CellError
 from pxrdgen.instrument import CUKA, Radiation
-from pxrdgen.preparation import PeakList
 from pxrdgen.preparation.spectral_lines import echoes
+from pxrdgen.values.prepared_pattern import PeakList
 
 FloatArray = NDArray[np.float64]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pxrdgen.atomic_volumes import plausible_z
 from pxrdgen.cells.values import CellAnswer, CellHypothesis
-from pxrdgen.composition import Composition, plausible_z
+from pxrdgen.composition import Composition
 from pxrdgen.errors import CellError, InputError
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.problem import StructureProblem, build_problem, problems_for_z
+from pxrdgen.solver.problem import build_problem, problems_for_z
 from pxrdgen.symmetry.space_group import SpaceGroup
+from pxrdgen.values.problem import StructureProblem
 
 #: alternatives (cell and Z) less likely than this share of the likeliest are not tried.
 WORTH_TRYING = 0.03

@@ -11,7 +11,7 @@ from pxrdgen.cell import UnitCell
 from pxrdgen.composition import Composition
 
 if TYPE_CHECKING:
-    from pxrdgen.preparation import PreparedPattern
+    from pxrdgen.values.prepared_pattern import PreparedPattern
 
 
 @dataclass(frozen=True, kw_only=True)

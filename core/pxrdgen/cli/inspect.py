@@ -19,7 +19,7 @@ from pxrdgen.cli.pattern_options import (
 from pxrdgen.errors import OutputError
 
 if TYPE_CHECKING:
-    from pxrdgen.preparation import PeakList, PreparedPattern
+    from pxrdgen.values.prepared_pattern import PeakList, PreparedPattern
 
 app = typer.Typer(add_completion=False)
 

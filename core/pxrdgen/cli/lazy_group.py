@@ -11,8 +11,8 @@ import typer.core
 import typer.main
 
 from pxrdgen.cli.commands import COMMANDS
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import Compatibility, Component, load_target, title
-from pxrdgen.components import ComponentKind
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.registry import default_registry
 

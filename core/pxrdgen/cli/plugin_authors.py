@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import ConformanceError, UnknownComponentError, nearest
 
 #: leaves with this when a component does not conform.

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from pxrdgen.cli import plugin_authors
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import Compatibility, Component, options_model
-from pxrdgen.components import ComponentKind
 from pxrdgen.errors import BrokenPluginError, UnknownComponentError, nearest
 from pxrdgen.plugin_sources import PluginReport, PluginStatus
 from pxrdgen.registry import Registry, default_registry

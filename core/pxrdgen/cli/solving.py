@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from pxrdgen.solver.values import Solution
+    from pxrdgen.values.solution import Solution
 
 #: exit codes beside 0: nothing fits; interrupted with the best so far written.
 NOT_SOLVED, INTERRUPTED = 3, 130
@@ -87,7 +87,7 @@ def finish(
     """Write the folder, print the answer, and return the exit code."""
     from pxrdgen.io.solutions import save_solution
     from pxrdgen.report.terminal import print_solution
-    from pxrdgen.solver.values import Verdict
+    from pxrdgen.values.solution import Verdict
 
     written = save_solution(solution, out, force=force, title=title, pattern_facts=facts)
     typer.echo("")

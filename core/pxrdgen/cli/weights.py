@@ -21,7 +21,7 @@ def list_weights(as_json: Annotated[bool, typer.Option("--json", help="Machine-r
 
       pxrdgen weights list --json
     """
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.io.weights import find_weights, read_card
     from pxrdgen.registry import default_registry
 
@@ -58,7 +58,7 @@ def verify(
 
       pxrdgen weights verify runs/mine.safetensors
     """
-    from pxrdgen.components import ComponentKind
+    from pxrdgen.component_kind import ComponentKind
     from pxrdgen.io.weights import find_weights, verify_weights
     from pxrdgen.registry import default_registry
 

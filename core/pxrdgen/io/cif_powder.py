@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.instrument import Instrument
-from pxrdgen.solver.values import ProfileCurves, RefinementResult
+from pxrdgen.values.refinement import ProfileCurves, RefinementResult
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import PatternError, PxrdgenError
 from pxrdgen.instrument import CUKA, Radiation
 from pxrdgen.interfaces import PatternReader

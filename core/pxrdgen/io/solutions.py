@@ -9,8 +9,8 @@ from pathlib import Path
 from pxrdgen.io.cif_write import cif_text
 from pxrdgen.io.folders import result_folder
 from pxrdgen.report.folder import write_solution
-from pxrdgen.solver.values import Candidate, Solution
 from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.values.solution import Candidate, Solution
 
 
 def save_solution(

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, nearest
 from pxrdgen.interfaces import INTERFACE_VERSION
 from pxrdgen.io.folders import result_folder

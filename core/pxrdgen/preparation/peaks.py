@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from pxrdgen.instrument import Instrument
-from pxrdgen.pattern import PowderPattern, d_from_two_theta
+from pxrdgen.pattern import PowderPattern
 from pxrdgen.preparation.background import estimate_background
 from pxrdgen.preparation.detection import detect
 from pxrdgen.preparation.joint_fit import JointFit
@@ -17,6 +17,7 @@ from pxrdgen.preparation.noise import Noise, estimate_noise
 from pxrdgen.preparation.peak_model import FittedModel, PeakModel
 from pxrdgen.preparation.profile import Shape
 from pxrdgen.preparation.widths import shape_along, widths_of_constant_fwhm, with_widths
+from pxrdgen.values.prepared_pattern import PeakList
 
 FloatArray = NDArray[np.float64]
 
@@ -30,52 +31,6 @@ MERGE = 0.35
 DEBRIS = 0.1
 #: Residuals below this part of a neighbouring peak are put down to its imperfect shape.
 SHAPE_ERROR = 0.06
-
-
-@dataclass(frozen=True, kw_only=True)
-class PeakList:
-    """Bragg peaks of the first wavelength, by increasing angle.
-
-    Args:
-        two_theta, two_theta_su: [P] degrees, with the pattern's zero error in them.
-        height: [P] above background, pattern units.
-        area, area_su: [P] integrated intensity, pattern units times degrees.
-        fwhm: [P] degrees.
-        wavelength: of the first line, A.
-    """
-
-    two_theta: FloatArray
-    two_theta_su: FloatArray
-    height: FloatArray
-    area: FloatArray
-    area_su: FloatArray
-    fwhm: FloatArray
-    wavelength: float
-
-    def __len__(self) -> int:
-        return int(self.two_theta.shape[0])
-
-    @property
-    def d_spacing(self) -> FloatArray:
-        """[P] in A."""
-        return d_from_two_theta(self.two_theta, self.wavelength)
-
-    @property
-    def relative_intensity(self) -> FloatArray:
-        """[P] area over the largest, in percent."""
-        return 100.0 * self.area / max(float(np.max(self.area, initial=0.0)), 1e-300)
-
-    def select(self, keep: NDArray[np.bool_]) -> PeakList:
-        """The peaks where ``keep`` [P] holds."""
-        return replace(
-            self,
-            two_theta=self.two_theta[keep],
-            two_theta_su=self.two_theta_su[keep],
-            height=self.height[keep],
-            area=self.area[keep],
-            area_su=self.area_su[keep],
-            fwhm=self.fwhm[keep],
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

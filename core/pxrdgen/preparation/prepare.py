@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen.instrument import Instrument
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.preparation.noise import Noise, estimate_noise
-from pxrdgen.preparation.peaks import PeakList, PeakSearch, search_peaks
+from pxrdgen.preparation.peaks import PeakSearch, search_peaks
 from pxrdgen.preparation.repair import repaired
 from pxrdgen.preparation.spectral_lines import notes_on_spectral_lines
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 
 #: Fewer points than this hold no peaks to fit.
 MINIMUM_POINTS = 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedPattern:
-    """A pattern ready for indexing and structure solution.
-
-    Args:
-        pattern: repaired and cropped, with ``sigma`` filled in and the instrument below.
-        background, background_su: [G] in the pattern's units.
-        peaks: Bragg peaks of the first wavelength.
-        calculated: [G] background and fitted peaks.
-        instrument: the pattern's, with U, V, W, X, Y from its own peaks where there are at least three.
-        noise_source: ``"file"``, ``"counting"`` or ``"estimated"``; goodness of fit is relative for the last.
-        notes: sentences for the report.
-    """
-
-    pattern: PowderPattern
-    background: FloatArray
-    background_su: FloatArray
-    peaks: PeakList
-    calculated: FloatArray
-    instrument: Instrument
-    noise_source: str
-    notes: tuple[str, ...] = ()
 
 
 def prepare(

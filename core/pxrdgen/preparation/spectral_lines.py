@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pxrdgen.instrument import Radiation
-from pxrdgen.preparation.peaks import PeakList
+from pxrdgen.values.prepared_pattern import PeakList
 
 #: K-beta1 of the anodes, A (Bearden 1967, doi:10.1103/RevModPhys.39.78).
 K_BETA = {"CuKa": 1.392218, "CoKa": 1.62079, "FeKa": 1.75661, "CrKa": 2.08487, "MoKa": 0.632288, "AgKa": 0.497069}

@@ -11,9 +11,11 @@ from pxrdgen.composition import Composition
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import CellError, StructureError, SymmetryError
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.problem import StructureProblem, build_problem
+from pxrdgen.solver.problem import build_problem
 from pxrdgen.symmetry.centring import CENTRINGS, primitive_vectors
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry
+from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 FloatArray = NDArray[np.float64]
 

@@ -12,13 +12,14 @@ import numpy as np
 from pxrdgen.crystal import Crystal
 from pxrdgen.interfaces import Refiner
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import PreparedPattern, prepare
+from pxrdgen.preparation import prepare
 from pxrdgen.refinement.frame import CrystalFrame, frame_of
 from pxrdgen.refinement.values import Refinement
 from pxrdgen.solver.decompose import Decomposition, decompose
 from pxrdgen.solver.known_phases import KnownPhases, fit_known_phases
 from pxrdgen.solver.solution import crystal_warnings, refined_candidate
-from pxrdgen.solver.values import Measurement, RefinementResult, RefinementStart
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 
 #: fits of known impurities, each after a decomposition that knows the last.
 IMPURITY_ROUNDS = 2

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.solver.values import Candidate, Measurement, RefinementResult
+from pxrdgen.values.refinement import Measurement, RefinementResult
+from pxrdgen.values.solution import Candidate
 
 FloatArray = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ from pxrdgen.report.formula import formula_text, short_symbol, with_subscripts
 from pxrdgen.report.html import report_html
 from pxrdgen.report.json import result_text
 from pxrdgen.report.rietveld_plot import rietveld_png
-from pxrdgen.solver.values import ProfileCurves, Solution
+from pxrdgen.values.refinement import ProfileCurves
+from pxrdgen.values.solution import Solution
 
 
 def write_solution(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pxrdgen.report.formula import short_symbol
 from pxrdgen.report.numbers import fixed, percent
-from pxrdgen.solver.values import GroupTrial
+from pxrdgen.values.candidates import GroupTrial
 
 #: what the columns hold.
 HEAD = ("Space group", "Before", "Tried", "Starts", "Free", "Best misfit", "Positions of the best")

@@ -28,7 +28,7 @@ from pxrdgen.report.scene import scene
 from pxrdgen.report.sites import Site, sites
 from pxrdgen.report.structure_html import structure_html
 from pxrdgen.report.wording import FALLBACK_ADVICE, headline, meaning, measures
-from pxrdgen.solver.values import Candidate, Solution, Verdict
+from pxrdgen.values.solution import Candidate, Solution, Verdict
 
 #: space groups that are listed.
 _GROUPS = 12

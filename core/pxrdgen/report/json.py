@@ -17,7 +17,8 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
 from pxrdgen.report.formula import formula_text, formula_units
 from pxrdgen.report.sites import Site, sites
-from pxrdgen.solver.values import Candidate, Evidence, RefinementResult, Solution
+from pxrdgen.values.refinement import RefinementResult
+from pxrdgen.values.solution import Candidate, Evidence, Solution
 
 #: Version of the layout below; keys may be added without raising it.
 RESULT_VERSION = 1

@@ -14,7 +14,8 @@ import numpy as np
 
 from pxrdgen.errors import OutputError
 from pxrdgen.report.numbers import fixed, percent
-from pxrdgen.solver.values import FloatArray, ProfileCurves
+from pxrdgen.solver.values import FloatArray
+from pxrdgen.values.refinement import ProfileCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
 from pxrdgen.report.formula import formula_text
 from pxrdgen.report.sites import Site
-from pxrdgen.solver.values import Candidate
+from pxrdgen.values.solution import Candidate
 
 FloatArray = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
 from pxrdgen.errors import SymmetryError
-from pxrdgen.solver.values import Candidate
 from pxrdgen.symmetry.asymmetric_unit import asymmetric_unit
 from pxrdgen.symmetry.group_search import search_group
 from pxrdgen.symmetry.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.solution import Candidate
 
 FloatArray = NDArray[np.float64]
 

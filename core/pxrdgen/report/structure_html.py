@@ -10,7 +10,8 @@ from pxrdgen.report.markup import bullets, escape, facts, formula_html, row, spa
 from pxrdgen.report.numbers import MISSING, fixed, percent, significant, with_su
 from pxrdgen.report.sites import Site
 from pxrdgen.report.wording import parameter_label
-from pxrdgen.solver.values import Candidate, RefinementResult
+from pxrdgen.values.refinement import RefinementResult
+from pxrdgen.values.solution import Candidate
 
 _AXES = ("<i>a</i>", "<i>b</i>", "<i>c</i>")
 _ANGLES = ("α", "β", "γ")

@@ -9,7 +9,7 @@ from pxrdgen.report.formula import formula_text, short_symbol
 from pxrdgen.report.groups import HEAD, searched, summary, trial_rows
 from pxrdgen.report.numbers import fixed, percent
 from pxrdgen.report.wording import FALLBACK_ADVICE, headline, meaning
-from pxrdgen.solver.values import Candidate, Solution, Verdict
+from pxrdgen.values.solution import Candidate, Solution, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

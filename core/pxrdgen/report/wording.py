@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pxrdgen.report.numbers import MISSING, fixed, percent
-from pxrdgen.solver.values import Evidence, Solution, Verdict
+from pxrdgen.values.solution import Evidence, Solution, Verdict
 
 _HEADLINES = MappingProxyType(
     {

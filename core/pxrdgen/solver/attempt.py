@@ -10,20 +10,23 @@ import torch
 from numpy.typing import NDArray
 
 from pxrdgen.crystal import Crystal
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition, decompose
 from pxrdgen.solver.finalists import Finalist, Symmetriser, distinct, higher_symmetries, worth_refining
-from pxrdgen.solver.intensities import IntensityTarget, intensity_target
+from pxrdgen.solver.intensities import intensity_target
 from pxrdgen.solver.islands import Islands, Task, merged
 from pxrdgen.solver.known_phases import KnownPhases, fit_known_phases
 from pxrdgen.solver.pool import Pool
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.ranking import Ranked, points_in_peaks, ranked, without_twins
 from pxrdgen.solver.search import Search, SearchSettings
 from pxrdgen.solver.settings import Components, Progress, SolveSettings
-from pxrdgen.solver.values import GroupTrial, Measurement, RefinementResult, Verdict
 from pxrdgen.solver.verdict import evidence_for, judged
 from pxrdgen.space_groups.rank import rank_space_groups
+from pxrdgen.values.candidates import GroupTrial
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.refinement import Measurement, RefinementResult
+from pxrdgen.values.solution import Verdict
 
 FloatArray = NDArray[np.float64]
 

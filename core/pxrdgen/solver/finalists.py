@@ -12,11 +12,12 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.solver.contact_prior import ContactPenalty, with_contacts
 from pxrdgen.solver.coordinate_fit import fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool
-from pxrdgen.solver.values import RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, symmetry_ladder
+from pxrdgen.symmetry.symmetrise import symmetry_ladder
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.refinement import RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 #: least-squares steps in the symmetric description.
 ITERATIONS = 15

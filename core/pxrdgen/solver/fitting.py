@@ -11,10 +11,10 @@ from torch import Tensor
 from pxrdgen.solver.contact_prior import ContactPenalty
 from pxrdgen.solver.coordinate_fit import CoordinateFit, fit_coordinates
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool, joined_fits
 from pxrdgen.solver.texture_fit import TextureFit
-from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
 
 #: least-squares steps given to every proposal, and to the share of them that then fit best.
 FIRST_ITERATIONS, MORE_ITERATIONS, SURVIVORS = 8, 14, 0.5

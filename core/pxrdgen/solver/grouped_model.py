@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.values.intensity_target import IntensityTarget
 
 TWO_PI = 2.0 * math.pi
 

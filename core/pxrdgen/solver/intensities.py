@@ -8,7 +8,6 @@ the root away from zero and grows with the uncertainty of the group.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from pxrdgen.diffraction.form_factors import form_factors
 from pxrdgen.solver.decompose import Decomposition, line_spacing
 from pxrdgen.solver.lines import reciprocal_metric_of, s_of, tch
+from pxrdgen.values.intensity_target import IntensityTarget
 
 FloatArray = NDArray[np.float64]
 
@@ -27,57 +27,6 @@ SEPARATION = 0.6
 MODEL_ERROR = 0.02
 #: floor of e_k, in mean group intensities.
 ROOT_FLOOR = 1e-3
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntensityTarget:
-    """What the pattern says about a structure in a known cell. All tensors are float32 unless said otherwise.
-
-    Args:
-        basis: [3, 3] refined cell, rows a, b, c in A.
-        species: [N] int64 atomic numbers of the cell's atoms.
-        elements: [E] int64 distinct atomic numbers.
-        element_of: [N] int64 index into ``elements``.
-        hkl: [H, 3] reflections, half a sphere, in order of group.
-        s_squared: [H] (sin theta / lambda)^2, 1/A^2.
-        factor: [H] multiplicity x LP of each reflection, scaled to about 1.
-        group: [H] int64 group of each reflection, 0..K-1, not falling.
-        normal: [H, E] f0 + f'.
-        anomalous: [E] f''.
-        observed: [K] intensities, mean 1.
-        floor: [K] e_k.
-        weight: [K] weight of each root residual; relative, mean about 1.
-        group_d: [K] spacing of the group's strongest line, A.
-        group_strength: [K] observed sum of m |F|^2 (LP removed), largest 1.
-        fit_floor: misfit of the decomposition itself: what a perfect structure could reach on the whole profile.
-    """
-
-    basis: Tensor
-    species: Tensor
-    elements: Tensor
-    element_of: Tensor
-    hkl: Tensor
-    s_squared: Tensor
-    factor: Tensor
-    group: Tensor
-    normal: Tensor
-    anomalous: Tensor
-    observed: Tensor
-    floor: Tensor
-    weight: Tensor
-    group_d: Tensor
-    group_strength: Tensor
-    fit_floor: float
-
-    @property
-    def num_groups(self) -> int:
-        """K."""
-        return int(self.observed.shape[0])
-
-    @property
-    def volume(self) -> float:
-        """Of the cell, A^3."""
-        return float(torch.linalg.det(self.basis.double()).abs())
 
 
 def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -> IntensityTarget:

@@ -21,11 +21,11 @@ from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
 from pxrdgen.interfaces import Generator
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool, joined
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.search import PERFECT, SearchSettings
-from pxrdgen.solver.values import GroupTrial
+from pxrdgen.values.candidates import GroupTrial
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 
 #: seconds that an island which has something to say is waited for.
 PATIENCE = 20.0

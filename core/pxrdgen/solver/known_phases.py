@@ -13,8 +13,8 @@ from scipy.optimize import nnls
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction import simulate_profile
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pxrdgen.solver.contact_prior import STRENGTH, usual_contacts
 from pxrdgen.solver.coordinate_fit import MAX_STEP, U_RANGE, normal_equations, with_u_restraint
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.levenberg_marquardt import Evaluation, damped_step, minimise
 from pxrdgen.solver.orbit_model import OrbitMap, OrbitModel, OrbitParameters
+from pxrdgen.values.intensity_target import IntensityTarget
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.values.intensity_target import IntensityTarget
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

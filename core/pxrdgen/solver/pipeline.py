@@ -11,14 +11,14 @@ import torch
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import SymmetryError
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.attempt import Attempt, attempted
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.ranking import points_in_peaks, ranked, without_twins
 from pxrdgen.solver.settings import Components, Progress, SolveSettings
 from pxrdgen.solver.solution import solution_candidate
-from pxrdgen.solver.values import Candidate, Solution
 from pxrdgen.solver.verdict import evidence_for, judged
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.solution import Candidate, Solution
 
 #: seconds of searching when the spec sets no budget.
 DEFAULT_BUDGET = 20.0

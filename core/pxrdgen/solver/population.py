@@ -9,10 +9,10 @@ from torch import Tensor
 
 from pxrdgen.interfaces import Generator
 from pxrdgen.solver.fitting import CandidateFitter, joined_batches
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool, joined
-from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 
 #: share of its candidates that a generator with cheap proposals draws afresh in a later round.
 FRESH = 1 / 3

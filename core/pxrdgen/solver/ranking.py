@@ -13,7 +13,7 @@ from pxrdgen.solver.contact_prior import ContactPenalty, with_contacts
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.finalists import Finalist
 from pxrdgen.solver.lines import tch
-from pxrdgen.solver.values import RefinementResult
+from pxrdgen.values.refinement import RefinementResult
 
 #: R below this tells structures apart no better: an imperfect peak shape costs as much.
 LEAST_R = 5e-3

@@ -11,11 +11,11 @@ import torch
 from pxrdgen.errors import SymmetryError
 from pxrdgen.interfaces import Generator
 from pxrdgen.solver.fitting import CandidateFitter
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.pool import Pool, joined
 from pxrdgen.solver.population import Population
-from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.values import GroupTrial
+from pxrdgen.values.candidates import GroupTrial
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 
 #: a score below this, relative to a perfect 0, cannot be improved by more searching.
 PERFECT = 0.006

@@ -8,13 +8,14 @@ import numpy as np
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.ranking import Ranked
-from pxrdgen.solver.values import Candidate, RefinementResult
 from pxrdgen.symmetry.contacts import shortest_contacts
 from pxrdgen.symmetry.conventional import to_conventional
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
 from pxrdgen.symmetry.uncertainty import conventional_cell_su
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.refinement import RefinementResult
+from pxrdgen.values.solution import Candidate
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 #: contacts below this share of the sum of covalent radii are warned about.
 SHORT_CONTACT = 0.75

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pxrdgen.diffraction.texture import march_dollase
 from pxrdgen.solver.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.values.intensity_target import IntensityTarget
 
 #: ratios tried; 1 is no texture.
 RATIOS = (0.55, 0.65, 0.75, 0.83, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.8)

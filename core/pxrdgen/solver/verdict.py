@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.lines import tch
 from pxrdgen.solver.ranking import Ranked
-from pxrdgen.solver.values import Evidence, ProfileCurves, Verdict
 from pxrdgen.symmetry.contacts import shortest_contacts
+from pxrdgen.values.refinement import ProfileCurves
+from pxrdgen.values.solution import Evidence, Verdict
 
 FloatArray = NDArray[np.float64]
 

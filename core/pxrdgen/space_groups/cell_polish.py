@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.lines import Lines, reciprocal_metric_of, shape_matrix
 from pxrdgen.solver.strain import strain_basis
 from pxrdgen.space_groups.line_fit import LineFit, fit_lines
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.space_groups.cell_polish import polished
 from pxrdgen.space_groups.line_fit import LineFit, fit_lines
 from pxrdgen.space_groups.placements import Placement
 from pxrdgen.space_groups.subgroups import TIGHT
 from pxrdgen.space_groups.wilson import expected_scale, line_model, log_likelihoods
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

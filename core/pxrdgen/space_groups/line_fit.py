@@ -14,9 +14,9 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
 from pxrdgen.solver.lines import bragg_angles, lines_of, reciprocal_metric_of, shape_matrix, tch
+from pxrdgen.values.prepared_pattern import PreparedPattern
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.space_groups.cell_polish import polished
 from pxrdgen.space_groups.evidence import GroupEvidence, evidence_of
 from pxrdgen.space_groups.lattice_type import lattice_type
@@ -21,8 +19,11 @@ from pxrdgen.space_groups.placements import Placement, canonical_absences, place
 from pxrdgen.space_groups.prior import GroupPrior, group_prior
 from pxrdgen.space_groups.subgroups import LatticeSymmetry, lattice_symmetry
 from pxrdgen.space_groups.symbols import extinction_symbol
-from pxrdgen.space_groups.values import ExtinctionClass, GroupCandidate, RankedGroups
+from pxrdgen.space_groups.values import ExtinctionClass, RankedGroups
 from pxrdgen.symmetry.conventional import ENANTIOMORPHS
+from pxrdgen.values.group_candidate import GroupCandidate
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.problem import StructureProblem
 
 FloatArray = NDArray[np.float64]
 

@@ -15,10 +15,11 @@ from pxrdgen.errors import SymmetryError
 from pxrdgen.symmetry.centring import primitive_vectors
 from pxrdgen.symmetry.origin import find_origin
 from pxrdgen.symmetry.space_group import SpaceGroup, parse_space_group, settings_of
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry, inverted
+from pxrdgen.symmetry.symmetrise import find_symmetry, inverted
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 if TYPE_CHECKING:
-    from pxrdgen.solver.problem import StructureProblem
+    from pxrdgen.values.problem import StructureProblem
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

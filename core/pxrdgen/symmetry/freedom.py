@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.symmetry.space_group import SpaceGroup
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

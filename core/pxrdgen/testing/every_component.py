@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import load_target
-from pxrdgen.components import ComponentKind
 from pxrdgen.interfaces import INTERFACE_VERSION
 from pxrdgen.testing.check import Check, Subject, expect
 

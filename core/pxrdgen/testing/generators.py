@@ -7,9 +7,9 @@ from torch import Tensor
 
 from pxrdgen.errors import ConformanceError
 from pxrdgen.interfaces import Generator
-from pxrdgen.solver.values import CandidateBatch
 from pxrdgen.testing.check import Check, Subject, expect, expect_instance
 from pxrdgen.testing.samples import Sample, rutile_sample, single_atom_sample
+from pxrdgen.values.candidates import CandidateBatch
 
 COUNT = 6
 #: rounds within which a generator that searches has found something.

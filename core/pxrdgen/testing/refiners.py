@@ -10,9 +10,9 @@ import numpy as np
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.interfaces import Refiner
-from pxrdgen.solver.values import RefinementResult, RefinementStart
 from pxrdgen.testing.check import Check, Subject, expect, expect_instance
 from pxrdgen.testing.samples import Sample, rutile_sample
+from pxrdgen.values.refinement import RefinementResult, RefinementStart
 
 #: Rwp (a fraction) below which a noise-free pattern counts as explained.
 EXPLAINED = 0.05

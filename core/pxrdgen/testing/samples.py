@@ -19,10 +19,12 @@ from pxrdgen.instrument import LABORATORY
 from pxrdgen.pattern import PowderPattern
 from pxrdgen.preparation import prepare
 from pxrdgen.solver.decompose import decompose
-from pxrdgen.solver.intensities import IntensityTarget, intensity_target
-from pxrdgen.solver.problem import StructureProblem, build_problem
-from pxrdgen.solver.values import Measurement
+from pxrdgen.solver.intensities import intensity_target
+from pxrdgen.solver.problem import build_problem
 from pxrdgen.space_groups.rank import rank_space_groups
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.refinement import Measurement
 
 FloatArray = NDArray[np.float64]
 

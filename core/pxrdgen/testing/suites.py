@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import options_model
-from pxrdgen.components import ComponentKind
 from pxrdgen.errors import UnknownComponentError, nearest
 from pxrdgen.registry import Registry, default_registry
 from pxrdgen.testing.check import Check, Subject, run, titled

@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from pydantic import BaseModel
 
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.component_loading import load_target
-from pxrdgen.components import ComponentKind
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.io.dataset_sources import read_dataset
 from pxrdgen.registry import default_registry

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError
 from pxrdgen.specs import MAX_SPEC_BYTES, ComponentSpec
 from pxrdgen.training.options import TrainingOptions

@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 
 BatchT_contra = TypeVar("BatchT_contra", bound=Sized, contravariant=True)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pxrdgen.tracking import Tracker, flattened, tracked
+from pxrdgen.interfaces_tracker import Tracker
+from pxrdgen.tracking import flattened, tracked
 from pxrdgen.training.loop import LogLine
 from pxrdgen.training.spec import TrainingSpec
 

@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.interfaces import PatternEncoder
 from pxrdgen.pattern_batch import PatternBatch, PatternFeatures, QGrid
 from pxrdgen_encoders.options import CnnOptions

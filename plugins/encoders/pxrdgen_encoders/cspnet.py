@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen.interfaces import StructureEncoder

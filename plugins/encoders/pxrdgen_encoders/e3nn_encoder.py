@@ -10,7 +10,7 @@ from e3nn.nn import Gate
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen.interfaces import StructureEncoder

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.interfaces import PatternEncoder
 from pxrdgen.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features

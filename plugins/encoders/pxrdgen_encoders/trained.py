@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, WeightsError
 from pxrdgen.io.weights import find_weights, load_weights
 from pxrdgen_encoders.options import EncoderOptions

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction.form_factors import check_species
@@ -22,11 +22,11 @@ from pxrdgen.pattern_batch import PatternBatch, QGrid
 from pxrdgen.pattern_views import patterns_from_prepared
 from pxrdgen.preparation import prepare
 from pxrdgen.registry import default_registry
-from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.values import CandidateBatch
 from pxrdgen.spec_resolution import resolve_spec
 from pxrdgen.training.observation import GroupedReflections
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoising_model import DenoisingModel, Generated
 from pxrdgen_generators.options import DenoisingOptions

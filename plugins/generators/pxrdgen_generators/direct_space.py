@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from pxrdgen.interfaces import Generator
-from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.values import CandidateBatch
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.kicks import kicked
 from pxrdgen_generators.options import DirectSpaceOptions
 from pxrdgen_generators.random_starts import RandomStarts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.intensities import IntensityTarget
+from pxrdgen.values.intensity_target import IntensityTarget
 
 #: widest jitter, A, at strength 1.
 JITTER = 1.4

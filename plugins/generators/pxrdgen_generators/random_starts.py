@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pxrdgen.solver.contact_prior import ContactPenalty
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.strain import lattice_rotations
+from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen_generators.random_symmetry import RandomGroup, coordinate_rotations, random_arrangement, random_group
 
 #: draws for each start that is kept; the ones with the fewest short contacts stay.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.solver.values import Measurement
+from pxrdgen.values.refinement import Measurement
 
 FloatArray = NDArray[np.float64]
 

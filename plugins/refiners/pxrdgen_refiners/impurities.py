@@ -13,7 +13,7 @@ from pxrdgen.errors import StructureError
 from pxrdgen.instrument import Instrument
 from pxrdgen.io.primitive import primitive
 from pxrdgen.solver.strain import lattice_rotations, strain_basis
-from pxrdgen.solver.values import Measurement
+from pxrdgen.values.refinement import Measurement
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
 from pxrdgen_refiners.parameters import SHIFT_SPREAD, Freedom, PhaseState, State, phase_state

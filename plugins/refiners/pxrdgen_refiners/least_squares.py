@@ -15,8 +15,8 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces import Refiner
 from pxrdgen.solver.strain import lattice_rotations, strain_basis
-from pxrdgen.solver.values import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
+from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_refiners.agreement import agreement
 from pxrdgen_refiners.background import FIRST_TERMS
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.solver.values import Measurement
+from pxrdgen.values.refinement import Measurement
 from pxrdgen_refiners.intensity_model import IntensityModel
 from pxrdgen_refiners.parameters import WIDTHS, Block, Freedom, State, phase_state
 from pxrdgen_refiners.peak_shapes import Windows, windows_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.solver.values import Measurement
+from pxrdgen.values.refinement import Measurement
 from pxrdgen_refiners.background import LONGEST, best_length
 from pxrdgen_refiners.held_shapes import HeldShapes, held
 from pxrdgen_refiners.impurities import with_first_strains

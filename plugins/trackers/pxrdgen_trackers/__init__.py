@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord
 from pxrdgen.hookspecs import hookimpl
 
 

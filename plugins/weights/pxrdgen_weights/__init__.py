@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pxrdgen.components import ComponentKind, ComponentRecord
+from pxrdgen.component_kind import ComponentKind
+from pxrdgen.components import ComponentRecord
 from pxrdgen.hookspecs import hookimpl
 
 _FOLDER = Path(__file__).parent

@@ -8,7 +8,8 @@ import numpy as np
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.crystal import Crystal
-from pxrdgen.solver.values import Candidate, Evidence, ProfileCurves, RefinementResult, Solution, Verdict
+from pxrdgen.values.refinement import ProfileCurves, RefinementResult
+from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
 
 SALT = 5.6402
 

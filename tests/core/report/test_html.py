@@ -11,7 +11,7 @@ import pytest
 from pxrdgen.report.html import report_html
 from pxrdgen.report.json import result_json
 from pxrdgen.report.rietveld_plot import rietveld_png
-from pxrdgen.solver.values import Verdict
+from pxrdgen.values.solution import Verdict
 
 from .page import Page
 from .solutions import curves, empty, rock_salt, solved

@@ -14,7 +14,7 @@ from pxrdgen.report.html import report_html
 from pxrdgen.report.rietveld_plot import rietveld_png, write_rietveld_plot
 from pxrdgen.report.scene import scene
 from pxrdgen.report.sites import sites
-from pxrdgen.solver.values import ProfileCurves
+from pxrdgen.values.refinement import ProfileCurves
 
 from .solutions import SALT, anglesite, curves, rock_salt, solved
 

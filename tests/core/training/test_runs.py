@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pxrdgen.cli.train import app
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.io.dataset import CrystalDataset, pack
 from pxrdgen.io.weights import verify_weights

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, StructureError, TrainingError, UnknownComponentError, WeightsError
 from pxrdgen.io.weights import card_path, read_card, verify_weights
 from pxrdgen.registry import default_registry

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction import simulate_profile

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pxrdgen.cell import UnitCell
 from pxrdgen.crystal import Crystal
 from pxrdgen.instrument import LABORATORY, Instrument
-from pxrdgen.solver.values import Measurement, RefinementStart
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry
+from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.refinement import Measurement, RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_refiners.gsas2.client import Answer, Gsas2Version
 from pxrdgen_refiners.gsas2.options import Gsas2WorkerOptions
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pxrdgen.crystal import Crystal
-from pxrdgen.solver.values import RefinementStart
 from pxrdgen.symmetry.symmetrise import invariance_error
+from pxrdgen.values.refinement import RefinementStart
 from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
 from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
 

@@ -11,7 +11,7 @@ import pytest
 from pxrdgen.cells.values import CellProblem
 from pxrdgen.errors import CellError
 from pxrdgen.instrument import CUKA, Instrument
-from pxrdgen.preparation.peaks import PeakList
+from pxrdgen.values.prepared_pattern import PeakList
 from pxrdgen_refiners.gsas2.client import Answer
 from pxrdgen_refiners.gsas2.failures import FailureKind, Gsas2Error
 from pxrdgen_refiners.gsas2.indexing import Gsas2Indexing, Gsas2Warning

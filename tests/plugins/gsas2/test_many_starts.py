@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pxrdgen.solver.values import RefinementStart
+from pxrdgen.values.refinement import RefinementStart
 from pxrdgen_refiners.gsas2.client import Answer
 from pxrdgen_refiners.gsas2.failures import FailureKind, Gsas2Error
 from pxrdgen_refiners.gsas2.options import Gsas2Options, Gsas2WorkerOptions

@@ -19,11 +19,12 @@ from pxrdgen.crystal_batch import CrystalBatch
 from pxrdgen.diffraction import simulate_profile
 from pxrdgen.instrument import GSAS2_DEFAULT, Instrument
 from pxrdgen.pattern import two_theta_from_d
-from pxrdgen.solver.values import Measurement, RefinementStart
 from pxrdgen.symmetry.freedom import free_coordinates
 from pxrdgen.symmetry.space_group import parse_space_group
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal, find_symmetry, invariance_error
+from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
 from pxrdgen.testing import BoundCheck, conformance
+from pxrdgen.values.refinement import Measurement, RefinementStart
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_refiners.gsas2.client import call
 from pxrdgen_refiners.gsas2.options import Gsas2Options, Gsas2WorkerOptions
 from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner

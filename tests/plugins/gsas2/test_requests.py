@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pxrdgen.cell import UnitCell
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.registry import default_registry
 from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pxrdgen.solver.values import RefinementStart
+from pxrdgen.values.refinement import RefinementStart
 from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
 from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
 

@@ -15,11 +15,11 @@ from pxrdgen.composition import Composition
 from pxrdgen.crystal import Crystal
 from pxrdgen.io.dataset import CrystalDataset
 from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.simulation import observe
 from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.conditions import Condition, condition_from
 from pxrdgen_generators.coupling import SymmetryAwareCoupling, Uncoupled
 

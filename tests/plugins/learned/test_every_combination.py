@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
 from pxrdgen.io.dataset import CrystalDataset, pack

@@ -13,17 +13,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, StructureError, WeightsError
 from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path, read_card, save_weights, verify_weights
-from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.specs import ComponentSpec
 from pxrdgen.training.corpus import Corpus
 from pxrdgen.training.loop import fit
 from pxrdgen.training.options import TrainingOptions
 from pxrdgen.training.schedule import Schedule
 from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
 from pxrdgen_generators.denoising_generator import condition_of
 from pxrdgen_generators.denoising_model import DenoisingModel

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.io.weights import find_weights, verify_weights
 from pxrdgen.registry import default_registry
 from pxrdgen.training.spec import read_training_spec

@@ -14,7 +14,7 @@ from pxrdgen.atomic_volumes import estimate_volume
 from pxrdgen.cell import UnitCell
 from pxrdgen.cells.values import CellHypothesis, CellProblem
 from pxrdgen.cells.volume_prior import log_volume_prior
-from pxrdgen.components import ComponentKind
+from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import CellError, OptionError, WeightsError
 from pxrdgen.interfaces import CellPredictor
 from pxrdgen.io.weights import LargerThanTrainedWarning as LargerThanTrainedWarning

@@ -17,9 +17,9 @@ from pxrdgen.cells.values import CellHypothesis, CellProblem
 from pxrdgen.cells.volume_prior import log_volume_prior
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces import CellScorer
-from pxrdgen.preparation import PreparedPattern
 from pxrdgen.solver.decompose import Decomposition, decompose
 from pxrdgen.solver.lines import bragg_angles, lines_of, reciprocal_metric_of
+from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_cells.scorers.options import LeBailOptions
 
 FloatArray = NDArray[np.float64]

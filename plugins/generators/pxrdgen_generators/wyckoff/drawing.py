@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pxrdgen.solver.contact_prior import usual_contacts
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.orbit_model import OrbitMap
+from pxrdgen.values.intensity_target import IntensityTarget
 
 #: places tried for each orbit of each arrangement.
 TRIALS = 12

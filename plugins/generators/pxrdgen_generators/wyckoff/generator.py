@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 import torch
 
 from pxrdgen.interfaces import Generator
-from pxrdgen.solver.intensities import IntensityTarget
-from pxrdgen.solver.problem import StructureProblem
-from pxrdgen.solver.values import CandidateBatch, GroupTrial
+from pxrdgen.values.candidates import CandidateBatch, GroupTrial
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.options import WyckoffOptions
 from pxrdgen_generators.wyckoff.session import WyckoffSession
 

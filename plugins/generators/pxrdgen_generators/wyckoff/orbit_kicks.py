@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.orbit_model import OrbitMap
+from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.wyckoff.positions import OrbitFamily
 from pxrdgen_generators.wyckoff.drawing import Drawing
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pxrdgen.solver.grouped_model import GroupedModel
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
 from pxrdgen.solver.orbit_model import OrbitModel, OrbitParameters, SymmetricReflections
 from pxrdgen.solver.texture_fit import WORTHWHILE, TextureFit
+from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.wyckoff.coordinates import orbit_map
 from pxrdgen.wyckoff.positions import CellGroup
 from pxrdgen_generators.wyckoff.arm import Arm

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.intensities import IntensityTarget
 from pxrdgen.solver.orbit_fit import OrbitFit
 from pxrdgen.solver.orbit_model import OrbitMap, SymmetricReflections
-from pxrdgen.solver.problem import StructureProblem
 from pxrdgen.solver.strain import lattice_rotations
-from pxrdgen.solver.values import CandidateBatch, GroupTrial
-from pxrdgen.space_groups.values import GroupCandidate
+from pxrdgen.values.candidates import CandidateBatch, GroupTrial
+from pxrdgen.values.group_candidate import GroupCandidate
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
 from pxrdgen.wyckoff.coordinates import orbit_map
 from pxrdgen.wyckoff.plausibility import AssignmentPrior, PlausibleAssignment
 from pxrdgen.wyckoff.positions import CellGroup, cell_group, letters_of

@@ -20,7 +20,7 @@ from pxrdgen.errors import SymmetryError
 from pxrdgen.symmetry.asymmetric_unit import asymmetric_unit
 from pxrdgen.symmetry.conventional import Conventional, to_conventional
 from pxrdgen.symmetry.space_group import parse_space_group
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

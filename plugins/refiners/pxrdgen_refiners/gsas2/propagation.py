@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.cell import UnitCell
 from pxrdgen.symmetry.freedom import free_origin
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_refiners.gsas2.conventional_phase import ConventionalPhase
 
 FloatArray = NDArray[np.float64]

@@ -14,8 +14,8 @@ from pxrdgen.crystal import Crystal
 from pxrdgen.elements import SYMBOLS
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces import Refiner
-from pxrdgen.solver.values import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_refiners.agreement import agreement
 from pxrdgen_refiners.gsas2.client import Answer, Call, call
 from pxrdgen_refiners.gsas2.conventional_phase import ConventionalPhase, conventional_phase

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.crystal import Crystal
 from pxrdgen.instrument import Instrument
-from pxrdgen.symmetry.symmetrise import SymmetrisedCrystal
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_refiners.gsas2.client import Call, Gsas2Version, call
 from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
 from pxrdgen_refiners.gsas2.instruments import instrument_request
