@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from .known_crystals import _one_thread, decomposed, known, profile, target_of
+
+__all__ = ["_one_thread", "decomposed", "known", "profile", "target_of"]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -40,9 +44,9 @@ def line_problem():
     degrees, a share of extinct lines, a filter on hkl [H, 3], angles of foreign lines (``faint`` ones of half a
     percent of the strength), the range's end, what is known.
     """
-    from pxrdgen.cells.values import CellProblem
-    from pxrdgen.instrument import Instrument
-    from pxrdgen.pattern import PowderPattern
+    from pxrdgen.values.cells import CellProblem
+    from pxrdgen.values.instrument import Instrument
+    from pxrdgen.values.pattern import PowderPattern
     from pxrdgen.values.prepared_pattern import PeakList, PreparedPattern
 
     def make(cell, *, zero=0.0, error=0.0, drop=0.0, keep=None, extra=(), faint=(), high=80.0, seed=1, **known):

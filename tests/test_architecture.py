@@ -16,7 +16,7 @@ import pxrdgen
 HEAVY = ("torch", "pymatgen", "matplotlib", "scipy", "gemmi", "mlflow", "pandas")
 SHOW_HEAVY = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
 RUN = """
-from pxrdgen.cli import main
+from pxrdgen_app.cli import main
 try:
     main({arguments!r})
 except SystemExit as left:
@@ -59,7 +59,7 @@ def seconds(code: str) -> float:
 
 def test_help_takes_under_half_the_time_of_importing_torch() -> None:
     # in turn, so that a busy spell meets both; the quickest of each was disturbed least
-    pairs = [(seconds("from pxrdgen.cli import main; main(['--help'])"), seconds("import torch")) for _ in range(3)]
+    pairs = [(seconds("from pxrdgen_app.cli import main; main(['--help'])"), seconds("import torch")) for _ in range(3)]
     help_time, torch_time = (min(times) for times in zip(*pairs, strict=True))
     assert help_time < torch_time / 2, f"help {help_time:.2f} s, torch {torch_time:.2f} s"
 

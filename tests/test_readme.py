@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cli import main
-from pxrdgen.examples_data import EXAMPLES, example
-from pxrdgen.io.cif import read_cif
+from pxrdgen.values.cell import UnitCell
+from pxrdgen_app.cli import main
+from pxrdgen_app.examples.examples import EXAMPLES, example
+from pxrdgen_files.cif import read_cif
 
 
 def blocks(path: Path, language: str) -> list[str]:

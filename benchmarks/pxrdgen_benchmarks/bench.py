@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pxrdgen.interfaces_tracker import Tracker
+    from pxrdgen.interfaces.tracker import Tracker
     from pxrdgen_benchmarks.suite import Suite
 
 app = typer.Typer(no_args_is_help=True, help="Measure and compare: suites, ablations, tables.")
@@ -230,7 +230,7 @@ def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:
 
 
 def _tracker(name: str | None, uri: str) -> Tracker:
-    from pxrdgen.tracking import build_tracker
+    from pxrdgen_learning.training.tracking import build_tracker
 
     if name is None:
         name = "mlflow" if uri or importlib.util.find_spec("mlflow") else "jsonl"

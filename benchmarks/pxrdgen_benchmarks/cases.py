@@ -12,10 +12,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
-from pxrdgen.pattern import PowderPattern
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.homologues import one_replaced
 from pxrdgen_benchmarks.perturbed import clean_task, perturbed_task
 from pxrdgen_benchmarks.subsets import Entry

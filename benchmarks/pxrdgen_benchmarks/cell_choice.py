@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.composition import Composition
-from pxrdgen.interfaces import CellPredictor, CellScorer
-from pxrdgen.preparation import prepare
+from pxrdgen.interfaces.components import CellPredictor, CellScorer
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellHypothesis, CellProblem
+from pxrdgen.values.composition import Composition
 from pxrdgen_benchmarks.cases import Column
 from pxrdgen_benchmarks.perturbed import clean_task, perturbed_task
 from pxrdgen_benchmarks.subsets import Entry
+from pxrdgen_crystallography.preparation import prepare
 
 FloatArray = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import numpy as np
 import typer
 import yaml
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.cell import UnitCell
 from pxrdgen_benchmarks.cases import Column
 from pxrdgen_benchmarks.cell_choice import NUMBERS, ChoiceRow, choose
 from pxrdgen_benchmarks.cell_rank import Contents, exact_cell
@@ -50,7 +50,7 @@ def run(
 
       python -m pxrdgen_benchmarks.cell_mape run --out d.jsonl --set polish=false --set path=diffusion
     """
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
 
     registry = default_registry()
     options = {key: yaml.safe_load(value) for key, _, value in (_setting(text) for text in set_ or ())}

@@ -18,11 +18,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellAnswer
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.specs import ComponentSpec, PipelineSpec, read_spec
+from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, read_spec
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellAnswer
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.cases import Case, Column, simulated_cases
 from pxrdgen_benchmarks.command import guarded
@@ -139,7 +139,7 @@ def same_lines(found: UnitCell, truth: UnitCell, wavelength: float, high: float)
 
 
 def _angles(cell: UnitCell, wavelength: float, high: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    from pxrdgen.solver.lines import bragg_angles, lines_of, reciprocal_metric_of
+    from pxrdgen_crystallography.decomposition.lines import bragg_angles, lines_of, reciprocal_metric_of
 
     basis = cell.basis
     lines = lines_of(basis, wavelength, 1.0, high)
@@ -201,11 +201,11 @@ def pxrdgen_indexer(spec: PipelineSpec) -> Indexer:
 
 def raw_indexer(spec: PipelineSpec) -> Indexer:
     """The predictors of a spec in their own order, with nothing of ours behind them: how others rank."""
-    from pxrdgen.cells.values import CellProblem
-    from pxrdgen.component_kind import ComponentKind
-    from pxrdgen.composition import parse_formula
-    from pxrdgen.preparation import prepare
-    from pxrdgen.registry import default_registry
+    from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen.values.cells import CellProblem
+    from pxrdgen.values.composition import parse_formula
+    from pxrdgen_crystallography.preparation import prepare
 
     registry = default_registry()
     predictors = [

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
+from pxrdgen.values.cell import UnitCell
 
 FloatArray = NDArray[np.float64]
 

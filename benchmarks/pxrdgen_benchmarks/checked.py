@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pxrdgen.errors import BrokenPluginError
-from pxrdgen.interfaces import Generator, Refiner
+from pxrdgen.interfaces.components import Generator, Refiner
 from pxrdgen_benchmarks.posed import check_batch
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from pxrdgen.solver.settings import Components
     from pxrdgen.values.candidates import CandidateBatch, GroupTrial
     from pxrdgen.values.intensity_target import IntensityTarget
     from pxrdgen.values.problem import StructureProblem
     from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
+    from pxrdgen_solver.loop.settings import Components
 
 
 class CheckedGenerator(Generator):

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
-from pxrdgen.instrument import CUKA, Instrument
-from pxrdgen.pattern import PowderPattern
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import CUKA, Instrument
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.cases import Case, Question
 from pxrdgen_benchmarks.perturbed import TEXTURE_AXES, cell_off, humped_background, textured_profile
 

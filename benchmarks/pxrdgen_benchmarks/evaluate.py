@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Case, Column, Question
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms, without_hydrogen
 from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.time_limit import time_limit
 
 if TYPE_CHECKING:
-    from pxrdgen.solver.settings import Components, SolveSettings
     from pxrdgen.values.solution import Solution
+    from pxrdgen_solver.loop.settings import Components, SolveSettings
 
 #: answers a question with the pipeline of a spec.
 Solver = Callable[[Question, PipelineSpec], "Solution"]
@@ -31,9 +31,9 @@ _PATIENCE = (8.0, 240.0)
 
 def solve_question(question: Question, spec: PipelineSpec) -> Solution:
     """The product's own loop, from formula, Z, cell and pattern."""
-    from pxrdgen.preparation import prepare
-    from pxrdgen.solver.pipeline import solve_problems
-    from pxrdgen.solver.problem import build_problem
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.loop.pipeline import solve_problems
+    from pxrdgen_solver.question.problem import build_problem
 
     prepared = prepare(question.pattern)
     problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
@@ -51,11 +51,11 @@ def solve_from_formula(question: Question, spec: PipelineSpec) -> Solution:
 
 
 def _solve_in_found_cells(question: Question, z: int | None, spec: PipelineSpec) -> Solution:
-    from pxrdgen.cells.api import cells_of
-    from pxrdgen.cells.problems import problems_of_cells
-    from pxrdgen.preparation import prepare
-    from pxrdgen.registry import default_registry
-    from pxrdgen.solver.pipeline import solve_problems
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.indexing.find_in_pattern import cells_of
+    from pxrdgen_solver.indexing.problems_of_cells import problems_of_cells
+    from pxrdgen_solver.loop.pipeline import solve_problems
 
     prepared = prepare(question.pattern)
     answer = cells_of(prepared, question.composition, z, spec, default_registry(), seed=spec.seed)
@@ -70,7 +70,7 @@ def _solve_in_found_cells(question: Question, z: int | None, spec: PipelineSpec)
 
 
 def _settings(spec: PipelineSpec) -> SolveSettings:
-    from pxrdgen.solver.settings import SolveSettings
+    from pxrdgen_solver.loop.settings import SolveSettings
 
     return SolveSettings(
         candidates=spec.candidates,
@@ -170,8 +170,8 @@ def _matches(row: Row, answers: list[Crystal], truth: Crystal) -> Row:
 @lru_cache(maxsize=1)
 def _components(spec: str) -> Components:
     """Built once in a worker: weights are read from disk once, not for every crystal."""
-    from pxrdgen.api import build_components
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_app.door.solve import build_components
     from pxrdgen_benchmarks.checked import checked
 
     return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))

@@ -20,9 +20,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.cases import Column, Question, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.count_cards import rate_number, write_count_card
@@ -175,7 +175,7 @@ def solved_row(case: SimulatedCase, program: Program, seconds: float) -> FoxRow:
 
 def _known(case: SimulatedCase) -> _Known:
     """The question in the conventional cell of the reference setting of the truth's group."""
-    from pxrdgen.symmetry.symmetrise import find_symmetry
+    from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 
     question = case.question()
     _, transform = case.truth.cell.niggli()
@@ -196,13 +196,13 @@ def _known(case: SimulatedCase) -> _Known:
 
 
 def _by_pxrdgen(known: _Known, seconds: float) -> list[Crystal]:
-    from pxrdgen.api import build_components
-    from pxrdgen.preparation import prepare
-    from pxrdgen.registry import default_registry
-    from pxrdgen.solver.pipeline import solve_problems
-    from pxrdgen.solver.problem import build_problem
-    from pxrdgen.solver.settings import SolveSettings
-    from pxrdgen.symmetry.space_group import parse_space_group
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen.values.space_group import parse_space_group
+    from pxrdgen_app.door.solve import build_components
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.loop.pipeline import solve_problems
+    from pxrdgen_solver.loop.settings import SolveSettings
+    from pxrdgen_solver.question.problem import build_problem
 
     question = known.question
     prepared = prepare(question.pattern)
@@ -226,10 +226,10 @@ def _by_pxrdgen(known: _Known, seconds: float) -> list[Crystal]:
 
 
 def _by_fox(known: _Known, seconds: float) -> tuple[list[Crystal], float, int]:
-    from pxrdgen.preparation import prepare
-    from pxrdgen.solver.decompose import decompose
-    from pxrdgen.solver.problem import build_problem
-    from pxrdgen.symmetry.space_group import parse_space_group
+    from pxrdgen.values.space_group import parse_space_group
+    from pxrdgen_crystallography.decomposition.decompose import decompose
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.question.problem import build_problem
 
     question, group = known.question, parse_space_group(known.symbol)
     prepared = prepare(question.pattern)

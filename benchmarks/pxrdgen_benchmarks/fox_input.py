@@ -12,12 +12,12 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.elements import SYMBOLS
-from pxrdgen.solver.decompose import Decomposition
-from pxrdgen.solver.lines import tch
-from pxrdgen.symmetry.space_group import SpaceGroup
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.decomposition.decompose import Decomposition
+from pxrdgen_crystallography.decomposition.lines import tch
 
 #: displacement parameter of every atom, A^2 (8 pi^2 Uiso).
 B_ISO = 0.8

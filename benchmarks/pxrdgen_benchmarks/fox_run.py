@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import WorkerError
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.fox_input import FoxProblem, fox_input
 
 #: trials of the short run that measures Fox's speed, not counted against it.

@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces import Generator
-from pxrdgen.registry import default_registry
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.results_file import code_digest
 from pxrdgen_benchmarks.tables import Table
 
 if TYPE_CHECKING:
-    from pxrdgen.testing.samples import Sample
+    from pxrdgen_testing.samples import Sample
 
 #: atoms of the cells that are timed.
 SIZES = (4, 8, 12, 20)
@@ -78,7 +78,7 @@ def spec_of(name: str) -> ComponentSpec:
     if name.endswith((".yml", ".yaml", ".json")):
         import yaml
 
-        from pxrdgen.validation import validated
+        from pxrdgen.specs.validation import validated
 
         try:
             document = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
@@ -93,9 +93,9 @@ def spec_of(name: str) -> ComponentSpec:
 
 def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> Generator:
     """The generator of ``spec`` with weights drawn at random; they are written to ``folder`` on the way."""
-    from pxrdgen.io.weights import WeightsCard, save_weights
-    from pxrdgen.training.runs import build
-    from pxrdgen.training.spec import CorpusOptions, TrainingSpec
+    from pxrdgen_learning.training.runs import build
+    from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
+    from pxrdgen_learning.weights.weights import WeightsCard, save_weights
 
     registry, kind = default_registry(), ComponentKind.GENERATOR
     model = build(TrainingSpec(kind=kind, component=spec, corpus=CorpusOptions(path=folder)))
@@ -121,7 +121,7 @@ def trained(name: str, weights: Path, *, steps: int) -> Generator:
 
 def cell_of(atoms: int, *, seed: int = 0) -> Sample:
     """A made-up crystal SrTiO2 of ``atoms`` atoms (a multiple of 4) without symmetry, its pattern prepared."""
-    from pxrdgen.testing.samples import sample_of
+    from pxrdgen_testing.samples import sample_of
 
     rng = np.random.default_rng(seed + atoms)
     basis = np.diag(rng.uniform(0.8, 1.3, 3)) + np.tril(rng.uniform(-0.2, 0.2, (3, 3)), -1)

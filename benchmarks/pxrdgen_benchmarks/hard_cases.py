@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.composition import Composition, parse_formula
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.crystal import Crystal
 
 #: compounds of figures 4 to 6 and S3 of Li et al. 2025, as formula units.
 PAPER_COMPOUNDS = (
@@ -53,10 +53,10 @@ def peak_overlap(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
     """[B] share of the lines between 5 and 80 degrees (Cu K-alpha1) that have another within the line's width."""
     import torch
 
-    from pxrdgen.crystal_batch import CrystalBatch
-    from pxrdgen.diffraction import simulate_reflections
-    from pxrdgen.instrument import GSAS2_DEFAULT
-    from pxrdgen.solver.lines import tch
+    from pxrdgen.values.crystal_batch import CrystalBatch
+    from pxrdgen.values.instrument import GSAS2_DEFAULT
+    from pxrdgen_crystallography.decomposition.lines import tch
+    from pxrdgen_crystallography.diffraction import simulate_reflections
 
     shares = []
     for start in range(0, len(crystals), 64):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pxrdgen.composition import Composition
-from pxrdgen.elements import ATOMIC_NUMBERS
-from pxrdgen.symmetry.contacts import covalent_radii
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.elements import ATOMIC_NUMBERS
+from pxrdgen_crystallography.symmetry.contacts import covalent_radii
 
 #: Columns of the periodic table, lightest first. Lanthanides and actinides stand in for yttrium and each other.
 _GROUPS = tuple(

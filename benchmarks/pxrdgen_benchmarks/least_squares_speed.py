@@ -21,7 +21,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.speed import crystals_from
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class FitSpeed:
 
 def target_of(crystal: Crystal) -> IntensityTarget:
     """What the clean pattern of a crystal says in its true cell."""
-    from pxrdgen.preparation import prepare
-    from pxrdgen.solver.decompose import decompose
-    from pxrdgen.solver.intensities import intensity_target
     from pxrdgen_benchmarks.perturbed import clean_task
+    from pxrdgen_crystallography.decomposition.decompose import decompose
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 
     prepared = prepare(clean_task(crystal).pattern)
     pattern = prepared.pattern
@@ -161,8 +161,8 @@ def measure_fits(
     import torch
     from scipy.optimize import least_squares
 
-    from pxrdgen.solver.coordinate_fit import fit_coordinates
-    from pxrdgen.solver.grouped_model import GroupedModel
+    from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
+    from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
 
     target = target_of(crystal)
     model, single = GroupedModel(target), SingleCandidate(target)
@@ -277,15 +277,15 @@ def one_solve(
     """One round of search in a 10-atom cell with 20 candidates, refined and ranked; time and peak memory as JSON."""
     import resource
 
-    from pxrdgen.api import build_components
-    from pxrdgen.composition import Composition
-    from pxrdgen.preparation import prepare
-    from pxrdgen.registry import default_registry
-    from pxrdgen.solver.pipeline import solve_problems
-    from pxrdgen.solver.problem import build_problem
-    from pxrdgen.solver.settings import Components, SolveSettings
-    from pxrdgen.specs import PipelineSpec
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen.specs.pipeline import PipelineSpec
+    from pxrdgen.values.composition import Composition
+    from pxrdgen_app.door.solve import build_components
     from pxrdgen_benchmarks.perturbed import clean_task
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.loop.pipeline import solve_problems
+    from pxrdgen_solver.loop.settings import Components, SolveSettings
+    from pxrdgen_solver.question.problem import build_problem
 
     crystal = of_size(crystals, 10, 10, 1)[0]
     components: Components = build_components(PipelineSpec(), default_registry())

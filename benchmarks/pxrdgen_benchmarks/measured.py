@@ -15,12 +15,10 @@ import spglib
 import typer
 from rich.console import Console
 
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError, nearest
-from pxrdgen.io.cif import read_cif
-from pxrdgen.io.primitive import primitive
-from pxrdgen.specs import PipelineSpec, read_spec
+from pxrdgen.specs.pipeline import PipelineSpec, read_spec
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Case, Question
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.progress import shown_progress
@@ -29,6 +27,8 @@ from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.runner import run_cases
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.tables import Table
+from pxrdgen_crystallography.symmetry.primitive import primitive
+from pxrdgen_files.cif import read_cif
 
 #: the column of these rows.
 COLUMN = "measured"
@@ -56,9 +56,9 @@ class MeasuredCase(Case):
         Raises:
             PatternError: it cannot be.
         """
-        from pxrdgen.instrument import radiation_from
-        from pxrdgen.io.patterns import read_pattern
-        from pxrdgen.registry import default_registry
+        from pxrdgen.plugins.registry import default_registry
+        from pxrdgen.values.instrument import radiation_from
+        from pxrdgen_files.patterns import read_pattern
 
         radiation, _ = radiation_from(self.radiation)
         composition, z = Composition.from_species(self.truth.species).reduced()

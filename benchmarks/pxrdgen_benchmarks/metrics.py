@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.time_limit import time_limit
 
 #: two-sided 95 % quantile of the normal distribution.
@@ -47,7 +47,7 @@ def match_rms(found: Crystal, truth: Crystal, matcher: Matcher, *, seconds: floa
     """
     from pymatgen.analysis.structure_matcher import StructureMatcher
 
-    from pxrdgen.io.pymatgen import crystal_to_pymatgen
+    from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymatgen
 
     compare: Any = StructureMatcher(ltol=matcher.ltol, stol=matcher.stol, angle_tol=matcher.angle_tol)
     try:

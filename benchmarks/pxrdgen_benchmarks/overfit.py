@@ -18,16 +18,11 @@ from typing import Annotated, Any, Self
 import numpy as np
 import typer
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError, nearest
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.io.dataset_sources import read_dataset
-from pxrdgen.registry import default_registry
-from pxrdgen.training.options import TrainingOptions
-from pxrdgen.training.simulation_options import SimulationOptions
-from pxrdgen.training.spec import CorpusOptions, TrainingSpec, read_training_spec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, Rate, match_rms, wilson
@@ -35,6 +30,11 @@ from pxrdgen_benchmarks.perturbed import clean_task
 from pxrdgen_benchmarks.posed import Asked, ask
 from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.data.dataset_sources import read_dataset
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec, read_training_spec
 
 #: networks of test size: large enough to learn a few crystals, small enough for minutes on one thread.
 DENOISERS: Mapping[str, Mapping[str, int]] = {
@@ -207,8 +207,8 @@ def overfit(
     Raises:
         OptionError: the folder holds another run.
     """
-    from pxrdgen.training import runs
-    from pxrdgen.training.exporting import export
+    from pxrdgen_learning.training import runs
+    from pxrdgen_learning.training.exporting import export
 
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile, simulate_reflections
-from pxrdgen.diffraction.profile_sum import sum_peaks
-from pxrdgen.diffraction.texture import march_dollase
-from pxrdgen.instrument import CUKA, GSAS2_DEFAULT, Instrument
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.solver.strain import lattice_rotations, strain_basis
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import CUKA, GSAS2_DEFAULT, Instrument
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
+from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
+from pxrdgen_crystallography.diffraction.texture import march_dollase
+from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
 
 #: low-index planes of the primitive cell a textured sample may lie on.
 TEXTURE_AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import BrokenPluginError, CellError, OptionError, StructureError
-from pxrdgen.interfaces import Generator
+from pxrdgen.interfaces.components import Generator
 from pxrdgen_benchmarks.cases import Question
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.pattern_batch import PatternBatch, QGrid
-    from pxrdgen.solver.decompose import Decomposition
     from pxrdgen.values.candidates import CandidateBatch
+    from pxrdgen.values.crystal import Crystal
     from pxrdgen.values.intensity_target import IntensityTarget
+    from pxrdgen.values.pattern_batch import PatternBatch, QGrid
     from pxrdgen.values.prepared_pattern import PreparedPattern
     from pxrdgen.values.problem import StructureProblem
     from pxrdgen.values.refinement import Measurement
+    from pxrdgen_crystallography.decomposition.decompose import Decomposition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Posed:
 
     def crystals(self, batch: CandidateBatch) -> list[Crystal]:
         """The candidates as crystals of the problem."""
-        from pxrdgen.crystal import Crystal
+        from pxrdgen.values.crystal import Crystal
 
         basis = self.target.basis.double().numpy()
         species = self.target.species.numpy()
@@ -61,12 +61,12 @@ class Posed:
 
 
 def pose(question: Question) -> Posed:
-    """The steps of :mod:`pxrdgen.solver.pipeline` before the search."""
-    from pxrdgen.preparation import prepare
-    from pxrdgen.solver.decompose import decompose
-    from pxrdgen.solver.intensities import intensity_target
-    from pxrdgen.solver.problem import build_problem
-    from pxrdgen.space_groups.rank import rank_space_groups
+    """The steps of :mod:`pxrdgen_solver.loop.pipeline` before the search."""
+    from pxrdgen_crystallography.decomposition.decompose import decompose
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+    from pxrdgen_solver.question.problem import build_problem
+    from pxrdgen_solver.space_group.rank import rank_space_groups
 
     prepared = prepare(question.pattern)
     problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
@@ -157,7 +157,7 @@ class Asked:
     ) -> list[Crystal | None]:
         import torch
 
-        from pxrdgen.pattern_views import patterns_from_prepared
+        from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 
         species = self.question.composition.species(self.question.z)
         view = patterns_from_prepared([self.prepared], grid=generator.grid)
@@ -174,7 +174,7 @@ class Asked:
 
 def ask(question: Question, *, cell: str = "given") -> Asked:
     """``question`` made ready, with its cell ``given`` or to be ``generated``."""
-    from pxrdgen.preparation import prepare
+    from pxrdgen_crystallography.preparation import prepare
 
     if cell == "given":
         posed = pose(question)
@@ -183,7 +183,7 @@ def ask(question: Question, *, cell: str = "given") -> Asked:
 
 
 def _crystal(species: NDArray[np.int64], coords: NDArray[np.float64], basis: NDArray[np.float64]) -> Crystal | None:
-    from pxrdgen.crystal import Crystal
+    from pxrdgen.values.crystal import Crystal
 
     try:
         return Crystal(species=species, frac_coords=coords, basis=basis)

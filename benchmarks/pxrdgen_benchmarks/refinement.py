@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces import Refiner
+from pxrdgen.interfaces.components import Refiner
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.refinement_cases import (
     MEASURED,
@@ -62,8 +62,8 @@ def cases_of(part: Part, *, subset: str = "val-120", crystals: Path | None = Non
 
 def refiner_for(name: str, options: Mapping[str, Any]) -> RefinerOf:
     """Builds the refiner of a case; measured patterns are refined with the same background and texture model by all."""
-    from pxrdgen.component_kind import ComponentKind
-    from pxrdgen.registry import default_registry
+    from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.plugins.registry import default_registry
 
     axes = {model.name: model.texture_axis for model in MEASURED}
     registry = default_registry()

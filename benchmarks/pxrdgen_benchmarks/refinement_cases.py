@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.instrument import GSAS2_DEFAULT
-from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
-from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import GSAS2_DEFAULT
 from pxrdgen.values.refinement import Measurement, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_benchmarks.measured import example_case
 from pxrdgen_benchmarks.subsets import Entry
+from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 
 FloatArray = NDArray[np.float64]
 
@@ -96,12 +96,12 @@ class MeasuredRefinement(RefinementCase):
 
     def task(self) -> tuple[Measurement, RefinementStart]:
         """The task that ``pxrdgen refine`` would hand over, with displaced atoms."""
-        from pxrdgen.instrument import radiation_from
-        from pxrdgen.io.patterns import read_pattern
-        from pxrdgen.preparation import prepare
-        from pxrdgen.refinement.frame import frame_of
-        from pxrdgen.refinement.run import task_for
-        from pxrdgen.registry import default_registry
+        from pxrdgen.plugins.registry import default_registry
+        from pxrdgen.values.instrument import radiation_from
+        from pxrdgen_crystallography.preparation import prepare
+        from pxrdgen_files.patterns import read_pattern
+        from pxrdgen_solver.refinement.frame import frame_of
+        from pxrdgen_solver.refinement.run import task_for
 
         radiation, _ = radiation_from(self.radiation)
         pattern = read_pattern(self.pattern, registry=default_registry(), radiation=radiation)
@@ -249,8 +249,8 @@ def simulated_measurement(crystal: Crystal, rng: np.random.Generator | None) -> 
     """
     import torch
 
-    from pxrdgen.crystal_batch import CrystalBatch
-    from pxrdgen.diffraction import simulate_profile
+    from pxrdgen.values.crystal_batch import CrystalBatch
+    from pxrdgen_crystallography.diffraction import simulate_profile
 
     grid = np.arange(GRID[0], GRID[1] + 1e-9, GRID[2])
     batch = CrystalBatch.from_crystals([replace(crystal, u_iso=None)], dtype=torch.float64)
@@ -300,13 +300,13 @@ def proposals(truth: Crystal, measurement: Measurement, count: int, *, seed: int
     """[count, N, 3] what the generator ``direct_space`` proposes for the crystal's composition, cell and pattern."""
     import torch
 
-    from pxrdgen.component_kind import ComponentKind
-    from pxrdgen.composition import Composition
-    from pxrdgen.pattern import PowderPattern
-    from pxrdgen.registry import default_registry
-    from pxrdgen.solver.decompose import decompose
-    from pxrdgen.solver.intensities import intensity_target
-    from pxrdgen.solver.problem import build_problem
+    from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen.values.composition import Composition
+    from pxrdgen.values.pattern import PowderPattern
+    from pxrdgen_crystallography.decomposition.decompose import decompose
+    from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+    from pxrdgen_solver.question.problem import build_problem
 
     pattern = PowderPattern(
         two_theta=measurement.two_theta, intensity=measurement.intensity, instrument=measurement.instrument

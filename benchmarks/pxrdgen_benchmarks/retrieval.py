@@ -12,15 +12,15 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError, nearest
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, wilson, within_top
 from pxrdgen_benchmarks.retrieval_vectors import VectorStore, View, crystal_vectors, pattern_vectors
 from pxrdgen_benchmarks.subsets import shared_folder
 
 if TYPE_CHECKING:
-    from pxrdgen.training.contrastive import PairedEncoders
+    from pxrdgen_learning.training.contrastive import PairedEncoders
 
 app = typer.Typer(help="Retrieval: a pattern's own crystal among others.", no_args_is_help=True)
 
@@ -69,7 +69,7 @@ def gallery_crystals(
     path: Path, *, split: str, distractors: int, seed: int = 0, max_atoms: int = 20
 ) -> tuple[list[Crystal], int]:
     """Crystals of ``split``, shuffled, then distractors from the train split; and how many are no distractors."""
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     dataset = read_dataset(path).dataset
     rng = np.random.default_rng(seed)
@@ -109,9 +109,9 @@ def run(
     """
     import torch
 
-    from pxrdgen.component_kind import ComponentKind
-    from pxrdgen.io.weights import find_weights, verify_weights
-    from pxrdgen.registry import default_registry
+    from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_learning.weights.weights import find_weights, verify_weights
 
     torch.set_num_threads(1)
     chosen, sizes = _views(views), [int(size) for size in galleries.split(",")]
@@ -153,7 +153,7 @@ def curve(
     """
     import torch
 
-    from pxrdgen.training.checkpoint import checkpoints, read_progress
+    from pxrdgen_learning.training.checkpoint import checkpoints, read_progress
 
     torch.set_num_threads(1)
     path = crystals or shared_folder() / "crystals.parquet"
@@ -192,9 +192,9 @@ def trained_pair(run_folder: Path, checkpoint: Path) -> PairedEncoders:
     """
     from safetensors.torch import load_file
 
-    from pxrdgen.training import runs
-    from pxrdgen.training.contrastive import ContrastiveTask, PairedEncoders
-    from pxrdgen.training.spec import read_training_spec
+    from pxrdgen_learning.training import runs
+    from pxrdgen_learning.training.contrastive import ContrastiveTask, PairedEncoders
+    from pxrdgen_learning.training.spec import read_training_spec
 
     task = runs.build(read_training_spec(run_folder / runs.SPEC_FILE))
     if not isinstance(task, ContrastiveTask) or not isinstance(task.encoders, PairedEncoders):
@@ -205,8 +205,8 @@ def trained_pair(run_folder: Path, checkpoint: Path) -> PairedEncoders:
 
 def corpus_size(run_folder: Path) -> int:
     """Crystals of a training's corpus."""
-    from pxrdgen.training import runs
-    from pxrdgen.training.spec import read_training_spec
+    from pxrdgen_learning.training import runs
+    from pxrdgen_learning.training.spec import read_training_spec
 
     return len(runs.load_corpus(read_training_spec(run_folder / runs.SPEC_FILE).corpus))
 

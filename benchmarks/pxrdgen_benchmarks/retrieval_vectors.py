@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
-from pxrdgen.pattern_batch import PatternBatch, QGrid
-from pxrdgen.pattern_views import patterns_from_prepared
-from pxrdgen.preparation.prepare import prepare
-from pxrdgen.training.contrastive import simulated_patterns
-from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen_benchmarks.perturbed import perturbed_task
+from pxrdgen_crystallography.preparation.prepare import prepare
+from pxrdgen_learning.training.contrastive import simulated_patterns
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 
 #: crystals computed, and kept, at once.
 CHUNK = 200

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import Case
 from pxrdgen_benchmarks.evaluate import Solver, evaluate, solve_question
 from pxrdgen_benchmarks.parallel import Workers, unordered

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from pxrdgen.errors import OptionError, nearest
-from pxrdgen.specs import PipelineSpec, read_spec
+from pxrdgen.specs.pipeline import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.evaluate import Solver, solve_from_formula, solve_question, solve_without_cell

@@ -23,8 +23,8 @@ from pxrdgen_benchmarks.subsets import Entry, interleaved, load_entries, load_su
 from pxrdgen_benchmarks.tables import Table, percent
 
 if TYPE_CHECKING:
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.space_groups.values import RankedGroups
+    from pxrdgen.values.crystal import Crystal
+    from pxrdgen_solver.space_group.values import RankedGroups
 
 app = typer.Typer(help="Where the true space group comes among those ranked.", no_args_is_help=True)
 
@@ -103,7 +103,7 @@ def table(results: Annotated[list[Path], typer.Argument(help="files written by r
 
 def val_entries(count: int, *, sizes: tuple[int, int] = (SMALLEST, LARGEST), seed: int = DRAW_SEED) -> list[Entry]:
     """Crystals of the val split with ``sizes`` atoms (both ends included), drawn by seed; longer draws start alike."""
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     dataset = read_dataset(shared_folder() / "crystals.parquet").dataset
     atoms = np.diff(dataset.offsets)
@@ -118,10 +118,10 @@ def val_entries(count: int, *, sizes: tuple[int, int] = (SMALLEST, LARGEST), see
 
 def ranked_row(case: SimulatedCase) -> GroupRow:
     """Rank the groups of one case and look up the truth."""
-    from pxrdgen.preparation import prepare
-    from pxrdgen.solver.decompose import decompose
-    from pxrdgen.solver.problem import build_problem
-    from pxrdgen.space_groups.rank import rank_space_groups
+    from pxrdgen_crystallography.decomposition.decompose import decompose
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_solver.question.problem import build_problem
+    from pxrdgen_solver.space_group.rank import rank_space_groups
 
     question = case.question()
     prepared = prepare(question.pattern)
@@ -168,9 +168,9 @@ def _rows_of_truth(
 ) -> tuple[int, list[int]]:
     """The crystal's group at a tolerance, and which ranked candidates are that group in its place."""
     from pxrdgen.errors import SymmetryError
-    from pxrdgen.space_groups.placements import Placement, place, same_placements
-    from pxrdgen.space_groups.subgroups import lattice_symmetry
-    from pxrdgen.symmetry.symmetrise import find_symmetry
+    from pxrdgen_crystallography.space_groups.placements import Placement, place, same_placements
+    from pxrdgen_crystallography.space_groups.subgroups import lattice_symmetry
+    from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 
     try:
         symmetry = find_symmetry(truth, tolerance)

@@ -19,7 +19,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.crystal import Crystal
 
 app = typer.Typer(help="Speed of the computational core, measured.", no_args_is_help=True)
 
@@ -99,9 +99,9 @@ def measure_simulation(
     from pymatgen.core.lattice import Lattice
     from pymatgen.core.structure import Structure
 
-    from pxrdgen.crystal_batch import CrystalBatch
-    from pxrdgen.diffraction import simulate_profile, simulate_reflections
-    from pxrdgen.instrument import GSAS2_DEFAULT
+    from pxrdgen.values.crystal_batch import CrystalBatch
+    from pxrdgen.values.instrument import GSAS2_DEFAULT
+    from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
 
     torch.set_num_threads(threads)
     batch = CrystalBatch.from_crystals(crystals)
@@ -178,9 +178,9 @@ def one_batch(count: Annotated[int, typer.Argument(min=1)]) -> None:
 
     import torch
 
-    from pxrdgen.crystal_batch import CrystalBatch
-    from pxrdgen.diffraction import simulate_reflections
-    from pxrdgen.instrument import GSAS2_DEFAULT
+    from pxrdgen.values.crystal_batch import CrystalBatch
+    from pxrdgen.values.instrument import GSAS2_DEFAULT
+    from pxrdgen_crystallography.diffraction import simulate_reflections
 
     def peak() -> float:
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

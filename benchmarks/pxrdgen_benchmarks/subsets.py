@@ -9,8 +9,8 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError, nearest
+from pxrdgen.values.crystal import Crystal
 
 #: names a JSON file of further subsets, in the format of the committed one.
 SUBSETS_VARIABLE = "PXRDGEN_SUBSETS"
@@ -93,7 +93,7 @@ def load_entries(subset: Subset, crystals: Path | None = None) -> list[Entry]:
     Raises:
         DatasetError: the file cannot be read or lacks a crystal.
     """
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     dataset = read_dataset(crystals or shared_folder() / "crystals.parquet").dataset.by_ids(subset.ids)
     return [

@@ -10,8 +10,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from pxrdgen.errors import OptionError, nearest
-from pxrdgen.specs import MAX_SPEC_BYTES
-from pxrdgen.validation import validated
+from pxrdgen.specs.pipeline import MAX_SPEC_BYTES
+from pxrdgen.specs.validation import validated
 from pxrdgen_benchmarks.grid import Variant, variants
 
 SMALL, FULL = "small", "full"

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.components import Diagnosis
 from pxrdgen.errors import PxrdgenError, WorkerError
-from pxrdgen.registry import Registry, default_registry
-from pxrdgen.spec_resolution import component_versions, resolve_spec
-from pxrdgen.specs import ComponentSpec, nested_kinds
-from pxrdgen.validation import validated
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import Diagnosis
+from pxrdgen.plugins.registry import Registry, default_registry
+from pxrdgen.plugins.resolution import component_versions, resolve_spec
+from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
+from pxrdgen.specs.validation import validated
 from pxrdgen_benchmarks.grid import Variant
 from pxrdgen_benchmarks.jobs import Job, do_job, lost_job
 from pxrdgen_benchmarks.parallel import Workers

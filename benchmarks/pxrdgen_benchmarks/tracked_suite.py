@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pxrdgen.interfaces_tracker import TrackedRun, Tracker
-from pxrdgen.tracking import flattened, tracked
+from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_benchmarks.outcome import Outcome, hardware, versions, write_parquet
 from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.suite_run import file_name, sha256_of
 from pxrdgen_benchmarks.task import SuiteResult, Task, VariantResult
+from pxrdgen_learning.training.tracking import flattened, tracked
 
 #: experiment of all suites.
 EXPERIMENT = "pxrdgen-benchmarks"

@@ -19,10 +19,10 @@ import typer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.io.dataset import CrystalDataset
-from pxrdgen.io.dataset_sources import read_dataset
-from pxrdgen.registry import default_registry
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen_learning.data.dataset import CrystalDataset
+from pxrdgen_learning.data.dataset_sources import read_dataset
 
 #: atoms that every crystal is padded to.
 PADDED = 20

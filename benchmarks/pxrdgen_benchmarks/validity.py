@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.elements import SYMBOLS
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.elements import SYMBOLS
 
 #: A; atoms nearer than this overlap (CDVAE's criterion, Xie et al. 2022, arXiv:2110.06197).
 SHORTEST = 0.5

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.command import guarded
 
 #: A; structures are this far from the symmetry they are counted with at most.
@@ -120,7 +120,7 @@ def main(
 
     from rich.progress import track
 
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     logging.getLogger("moyo").setLevel(logging.CRITICAL)  # it speaks of every non-primitive cell
     dataset = read_dataset(crystals).dataset.select(split=split)

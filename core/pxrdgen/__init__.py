@@ -11,40 +11,40 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from pxrdgen.api import solve as solve
-    from pxrdgen.cell import UnitCell as UnitCell
-    from pxrdgen.cells.api import index as index
-    from pxrdgen.cells.values import CellAnswer as CellAnswer
-    from pxrdgen.composition import Composition as Composition
-    from pxrdgen.crystal import Crystal as Crystal
-    from pxrdgen.crystal_batch import CrystalBatch as CrystalBatch
     from pxrdgen.errors import PxrdgenError as PxrdgenError
-    from pxrdgen.instrument import Instrument as Instrument
-    from pxrdgen.instrument import Radiation as Radiation
-    from pxrdgen.pattern import PowderPattern as PowderPattern
-    from pxrdgen.refinement.api import refine as refine
-    from pxrdgen.registry import Registry as Registry
-    from pxrdgen.specs import ComponentSpec as ComponentSpec
-    from pxrdgen.specs import PipelineSpec as PipelineSpec
+    from pxrdgen.plugins.registry import Registry as Registry
+    from pxrdgen.specs.pipeline import ComponentSpec as ComponentSpec
+    from pxrdgen.specs.pipeline import PipelineSpec as PipelineSpec
+    from pxrdgen.values.cell import UnitCell as UnitCell
+    from pxrdgen.values.cells import CellAnswer as CellAnswer
+    from pxrdgen.values.composition import Composition as Composition
+    from pxrdgen.values.crystal import Crystal as Crystal
+    from pxrdgen.values.crystal_batch import CrystalBatch as CrystalBatch
+    from pxrdgen.values.instrument import Instrument as Instrument
+    from pxrdgen.values.instrument import Radiation as Radiation
+    from pxrdgen.values.pattern import PowderPattern as PowderPattern
     from pxrdgen.values.solution import Solution as Solution
+    from pxrdgen_app.door.index import index as index
+    from pxrdgen_app.door.refine import refine as refine
+    from pxrdgen_app.door.solve import solve as solve
 
 _HOMES = {
-    "CellAnswer": "pxrdgen.cells.values",
-    "ComponentSpec": "pxrdgen.specs",
-    "Composition": "pxrdgen.composition",
-    "Crystal": "pxrdgen.crystal",
-    "CrystalBatch": "pxrdgen.crystal_batch",
-    "Instrument": "pxrdgen.instrument",
-    "PipelineSpec": "pxrdgen.specs",
-    "PowderPattern": "pxrdgen.pattern",
+    "CellAnswer": "pxrdgen.values.cells",
+    "ComponentSpec": "pxrdgen.specs.pipeline",
+    "Composition": "pxrdgen.values.composition",
+    "Crystal": "pxrdgen.values.crystal",
+    "CrystalBatch": "pxrdgen.values.crystal_batch",
+    "Instrument": "pxrdgen.values.instrument",
+    "PipelineSpec": "pxrdgen.specs.pipeline",
+    "PowderPattern": "pxrdgen.values.pattern",
     "PxrdgenError": "pxrdgen.errors",
-    "Radiation": "pxrdgen.instrument",
-    "Registry": "pxrdgen.registry",
-    "Solution": "pxrdgen.solver.values",
-    "UnitCell": "pxrdgen.cell",
-    "index": "pxrdgen.cells.api",
-    "refine": "pxrdgen.refinement.api",
-    "solve": "pxrdgen.api",
+    "Radiation": "pxrdgen.values.instrument",
+    "Registry": "pxrdgen.plugins.registry",
+    "Solution": "pxrdgen.values.solution",
+    "UnitCell": "pxrdgen.values.cell",
+    "index": "pxrdgen_app.door.index",
+    "refine": "pxrdgen_app.door.refine",
+    "solve": "pxrdgen_app.door.solve",
 }
 
 __all__ = ["__version__", *_HOMES]

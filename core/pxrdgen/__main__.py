@@ -1,6 +1,6 @@
 """``python -m pxrdgen``: the command line."""
 
-from pxrdgen.cli import main
+import importlib
 
 if __name__ == "__main__":
-    main()
+    importlib.import_module("pxrdgen_app.cli").main()

@@ -8,10 +8,10 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.crystal import Crystal
-from pxrdgen.interfaces import CellPredictor, CellScorer
+from pxrdgen.interfaces.components import CellPredictor, CellScorer
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellHypothesis, CellProblem
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column
 from pxrdgen_benchmarks.cell_choice import ChoiceRow, choose
 from pxrdgen_benchmarks.cell_mape import mape_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
+from pxrdgen.values.cell import UnitCell
 from pxrdgen_benchmarks.cell_rank import NOWHERE, CellRow, exact_cell, rank_table, same_lines
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.preparation import prepare
-from pxrdgen.solver.decompose import decompose
-from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_benchmarks.fox import FoxRow, fox_table
 from pxrdgen_benchmarks.fox_input import FoxProblem, fox_input
 from pxrdgen_benchmarks.fox_run import fox_program, places_in, run_fox, structures
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
 from pxrdgen_benchmarks.perturbed import perturbed_task
 from pxrdgen_benchmarks.space_group_rank import GroupRow, rank_table
+from pxrdgen_crystallography.decomposition.decompose import decompose
+from pxrdgen_crystallography.preparation import prepare
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import torch
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.composition import Composition
 from pxrdgen.errors import BrokenPluginError, OptionError
-from pxrdgen.pattern_batch import PatternBatch
-from pxrdgen.testing.samples import rutile
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.pattern_batch import PatternBatch
 from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms
 from pxrdgen_benchmarks.perturbed import clean_task
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.tasks.sampling import Sampling, SamplingSpec
+from pxrdgen_testing.samples import rutile
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pxrdgen.errors import OptionError
-from pxrdgen.validation import validated
+from pxrdgen.specs.validation import validated
 from pxrdgen_benchmarks.grid import variants
 from pxrdgen_benchmarks.suite import Suite, load_suite, read_suite, shipped_suites, suite_from_yaml
 from pxrdgen_benchmarks.suite_run import file_name

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pxrdgen.composition import Composition, parse_formula
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import CONTROLS, Column, simulated_cases, stranger_of
 from pxrdgen_benchmarks.homologues import one_replaced
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, stratified, wilson, without_hydrogen

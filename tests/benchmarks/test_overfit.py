@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.testing.samples import caesium_chloride, rutile
-from pxrdgen.training.spec import TrainingSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.overfit import Milestone, OverfitPlan, chosen, overfit, small_spec
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.training.spec import TrainingSpec
+from pxrdgen_testing.samples import caesium_chloride, rutile
 
 PLAN = OverfitPlan(crystals=2, max_atoms=6, copies=2, every=2, limit=2, cooldown=2, samples=2, sample_steps=2)
 

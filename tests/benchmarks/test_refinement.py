@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces import Refiner
-from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen.interfaces.components import Refiner
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_benchmarks.refinement_cases import (
@@ -33,6 +32,7 @@ from pxrdgen_benchmarks.refinement_tables import (
     is_home,
     is_worse,
 )
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invariance_error
 
 
 def rutile(u: float = 0.3053) -> SymmetrisedCrystal:

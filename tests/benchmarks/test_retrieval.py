@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.metrics import retrieval_ranks, unit_rows, within_top
 from pxrdgen_benchmarks.retrieval import TOPS, app, markdown, measure
 from pxrdgen_benchmarks.retrieval_vectors import CHUNK, FloatArray, VectorStore

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import CellError, DatasetError, OptionError
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
 from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, simulated_cases

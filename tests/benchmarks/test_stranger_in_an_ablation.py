@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.io.dataset import CrystalDataset, pack
+from pxrdgen.values.crystal import Crystal
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
 
 pytest.importorskip("mlflow")
 ABLATION = """

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError, OptionError
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.registry import default_registry
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks import subsets
 from pxrdgen_benchmarks.comparing import comparison_table, stored_variants
 from pxrdgen_benchmarks.outcome import all_tables, write_outcome
@@ -28,6 +27,7 @@ from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.suite_run import run_suite
 from pxrdgen_benchmarks.task import SuiteResult, load_task
 from pxrdgen_benchmarks.tracked_suite import tracked_suite
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
 
 SALTS = (("CsCl", 55, 17, 4.12), ("TlCl", 81, 17, 3.83), ("CsBr", 55, 35, 4.29), ("TlBr", 81, 35, 3.97))
 
@@ -144,7 +144,7 @@ def test_the_data_hash_follows_the_crystals(salts: Path, tmp_path: Path) -> None
     assert full.spec_sha256 == fewer.spec_sha256
 
 
-COMMAND = [sys.executable, "-c", "from pxrdgen.cli import main; main()", "bench", "run"]
+COMMAND = [sys.executable, "-c", "from pxrdgen_app.cli import main; main()", "bench", "run"]
 
 
 def command(file: Path, out: Path, *more: str, workers: int = 2) -> list[str]:
@@ -182,10 +182,10 @@ def test_killed_in_mid_suite_and_run_again_gives_the_same_table(salts: Path, tmp
 
 BAD_PLUGINS = """
     import numpy, torch
-    from pxrdgen.components import ComponentKind, ComponentRecord, Diagnosis
-    from pxrdgen.hookspecs import hookimpl
-    from pxrdgen.interfaces import Generator
-    from pxrdgen.solver.values import CandidateBatch
+    from pxrdgen.plugins.components import ComponentKind, ComponentRecord, Diagnosis
+    from pxrdgen.plugins.hookspecs import hookimpl
+    from pxrdgen.interfaces.components import Generator
+    from pxrdgen.values.candidates import CandidateBatch
 
     class NotANumber(Generator):
         def generate(self, problem, target, count, rng):

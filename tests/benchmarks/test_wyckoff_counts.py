@@ -7,8 +7,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import DatasetError
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.wyckoff_counts import POSITIONS, WyckoffCounts, counted, positions_file, sequences_file
 
 
@@ -27,7 +27,7 @@ def test_orbits_and_sequences_are_counted_once_a_crystal() -> None:
 
 
 def test_the_shipped_table_takes_new_counts_and_keeps_its_positions() -> None:
-    old = resources.files("pxrdgen").joinpath(f"data/{POSITIONS}").read_text(encoding="utf-8")
+    old = resources.files("pxrdgen_crystallography").joinpath(f"data/{POSITIONS}").read_text(encoding="utf-8")
     new = positions_file(counted([fluorite(20)]), old)
     rows = [line.rsplit(",", 1) for line in new.splitlines()[3:]]
     assert [row[0] for row in rows] == [line.rsplit(",", 1)[0] for line in old.splitlines()[3:]]

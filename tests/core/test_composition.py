@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pxrdgen.atomic_volumes import estimate_volume, plausible_z
-from pxrdgen.composition import Composition, parse_formula
-from pxrdgen.elements import ATOMIC_NUMBERS, SYMBOLS
 from pxrdgen.errors import FormulaError
+from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.elements import ATOMIC_NUMBERS, SYMBOLS
+from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume, plausible_z
 
 
 def counts(formula: str) -> dict[str, int]:
@@ -195,7 +195,7 @@ def test_a_cell_too_small_for_the_formula_says_what_volume_would_do() -> None:
 
 
 def test_volumes_of_held_out_crystals_are_foreseen(shared_data) -> None:
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     held_out = read_dataset(shared_data / "crystals.parquet").dataset.select(split="val")
     right = errors = 0

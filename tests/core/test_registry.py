@@ -11,8 +11,6 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.components import ComponentRecord, OldInterfaceWarning
 from pxrdgen.errors import (
     AmbiguousComponentError,
     BrokenPluginError,
@@ -21,11 +19,13 @@ from pxrdgen.errors import (
     OptionError,
     UnknownComponentError,
 )
-from pxrdgen.hookspecs import hookimpl
-from pxrdgen.interfaces import PatternReader
-from pxrdgen.plugin_sources import PluginSource, PluginStatus
-from pxrdgen.registry import Registry
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import ComponentRecord, OldInterfaceWarning
+from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen.plugins.registry import Registry
+from pxrdgen.plugins.sources import PluginSource, PluginStatus
+from pxrdgen.specs.pipeline import ComponentSpec
 
 ENCODER = ComponentKind.ENCODER
 READER = ComponentKind.READER

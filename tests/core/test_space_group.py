@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
 from pxrdgen.errors import SymmetryError
-from pxrdgen.symmetry.metric import check_metric, symmetric_cell
-from pxrdgen.symmetry.space_group import parse_space_group, settings_of
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.space_group import parse_space_group, settings_of
+from pxrdgen_crystallography.lattice.metric import check_metric, symmetric_cell
 
 
 @pytest.mark.parametrize(

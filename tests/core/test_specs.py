@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.components import ComponentRecord
 from pxrdgen.errors import OptionError, UnknownComponentError
-from pxrdgen.plugin_sources import PluginSource
-from pxrdgen.registry import Registry, default_registry
-from pxrdgen.spec_resolution import component_versions, resolve_spec
-from pxrdgen.spec_schema import json_schema
-from pxrdgen.specs import ComponentSpec, PipelineSpec, read_spec, spec_from_yaml, spec_to_yaml
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import ComponentRecord
+from pxrdgen.plugins.registry import Registry, default_registry
+from pxrdgen.plugins.resolution import component_versions, resolve_spec
+from pxrdgen.plugins.schema import json_schema
+from pxrdgen.plugins.sources import PluginSource
+from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, read_spec, spec_from_yaml, spec_to_yaml
 
 
 class FlowOptions(BaseModel):

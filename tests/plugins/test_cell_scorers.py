@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.composition import parse_formula
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import CellError
-from pxrdgen.instrument import GSAS2_DEFAULT
-from pxrdgen.interfaces import CellScorer
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
+from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellHypothesis, CellProblem
+from pxrdgen.values.composition import parse_formula
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import GSAS2_DEFAULT
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_cells.scorers.fastdtw_scorer import line_spacings
 from pxrdgen_cells.scorers.lebail_scorer import screening
 from pxrdgen_cells.scorers.warping import ApproximateWarping, ExactWarping
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.preparation import prepare
 
 TRUE = UnitCell(3.9, 4.6, 5.5)
 WRONG = {

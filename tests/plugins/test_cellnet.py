@@ -10,26 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellProblem
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.composition import Composition, parse_formula
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import CellError, OptionError, UnknownComponentError, WeightsError
-from pxrdgen.instrument import GSAS2_DEFAULT
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
-from pxrdgen.training import runs
-from pxrdgen.training.batch import Rows
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.exporting import export
-from pxrdgen.training.options import TrainingOptions
-from pxrdgen.training.spec import read_training_spec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellProblem
+from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import GSAS2_DEFAULT
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_cells.cellnet.coordinates import to_basis, to_coordinates, triangular
 from pxrdgen_cells.cellnet.feed import LineFeed, _merged, first_peaks
@@ -39,6 +29,16 @@ from pxrdgen_cells.cellnet.model import CellModel
 from pxrdgen_cells.cellnet.options import CellNetOptions, PeakAugmentation
 from pxrdgen_cells.cellnet.polish import distinct, polished
 from pxrdgen_cells.cellnet.predictor import CellNet, condition_of
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.training import runs
+from pxrdgen_learning.training.batch import Rows
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.exporting import export
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.spec import read_training_spec
+from pxrdgen_learning.weights.weights import LargerThanTrainedWarning, WeightsCard, card_path
 
 SMALL = {"peak_width": 16, "peak_layers": 1, "heads": 2, "condition": 16, "width": 32, "blocks": 1}
 TINY = CellNetOptions.model_validate({"network": SMALL, "draws": 4, "steps": 6})

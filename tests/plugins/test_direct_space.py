@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import SymmetryError
-from pxrdgen.registry import default_registry
-from pxrdgen.solver.strain import lattice_rotations
-from pxrdgen.symmetry.freedom import free_coordinates, free_origin
-from pxrdgen.symmetry.space_group import parse_space_group
-from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.space_group import parse_space_group
+from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_generators.direct_space import DirectSpace
 from pxrdgen_generators.kicks import kicked
 from pxrdgen_generators.options import DirectSpaceOptions

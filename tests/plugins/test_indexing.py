@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.bravais import BRAVAIS_LATTICES
-from pxrdgen.cells.description import fingerprint, same_lattice
-from pxrdgen.cells.find import find_cells
-from pxrdgen.cells.lines import problem_lines
 from pxrdgen.errors import CellError
-from pxrdgen.symmetry.centring import primitive_vectors
+from pxrdgen.values.cell import UnitCell
 from pxrdgen_cells.indexing.line_table import line_table
 from pxrdgen_cells.indexing.options import IndexingOptions
 from pxrdgen_cells.indexing.predictor import Indexing
 from pxrdgen_cells.indexing.voting import vote
+from pxrdgen_crystallography.indexing.description import fingerprint, same_lattice
+from pxrdgen_crystallography.indexing.lines import problem_lines
+from pxrdgen_crystallography.lattice.bravais import BRAVAIS_LATTICES
+from pxrdgen_crystallography.lattice.centring import primitive_vectors
+from pxrdgen_solver.indexing.find import find_cells
 
 #: conventional cell, centring and which hkl of the conventional cell are extinct beyond the centring.
 CRYSTALS = {

@@ -9,17 +9,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile, simulate_reflections
-from pxrdgen.diffraction.profile_sum import sum_peaks
-from pxrdgen.diffraction.texture import march_dollase
-from pxrdgen.instrument import LABORATORY, Instrument
-from pxrdgen.symmetry.freedom import free_coordinates
-from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import LABORATORY, Instrument
 from pxrdgen.values.refinement import Measurement, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
+from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
+from pxrdgen_crystallography.diffraction.texture import march_dollase
+from pxrdgen_crystallography.symmetry.freedom import free_coordinates
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invariance_error
 from pxrdgen_refiners.held_shapes import held
 from pxrdgen_refiners.impurities import impurity_models, impurity_start
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables

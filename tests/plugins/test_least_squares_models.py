@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.instrument import CUKA, LABORATORY, Instrument, Radiation
-from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import CUKA, LABORATORY, Instrument, Radiation
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_refiners.least_squares import LeastSquares
 from pxrdgen_refiners.line_shapes import line_shapes
 from pxrdgen_refiners.options import LeastSquaresOptions

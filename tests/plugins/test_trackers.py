@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, WorkerError
-from pxrdgen.interfaces_tracker import Tracker
-from pxrdgen.registry import default_registry
-from pxrdgen.tracking import flattened, tracked
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.tracker import Tracker
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen_learning.training.tracking import flattened, tracked
 
 START_SECONDS = 200.0
 
@@ -160,9 +160,9 @@ def test_params_are_dotted_paths() -> None:
 
 
 def test_a_training_is_tracked_by_step(tmp_path: Path) -> None:
-    from pxrdgen.training.loop import LogLine
-    from pxrdgen.training.spec import CorpusOptions, TrainingSpec
-    from pxrdgen.training.tracked import tracked_training
+    from pxrdgen_learning.training.loop import LogLine
+    from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
+    from pxrdgen_learning.training.tracked import tracked_training
 
     spec = TrainingSpec(component={"plugin": "flow"}, corpus=CorpusOptions(path=tmp_path / "x.npz"))
     for step in (20, 40):  # the second as after a kill

@@ -11,26 +11,26 @@ import pytest
 import torch
 
 import pxrdgen
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.composition import parse_formula
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import SymmetryError
-from pxrdgen.instrument import LABORATORY
-from pxrdgen.interfaces import Generator
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.registry import default_registry
-from pxrdgen.solver.decompose import decompose
-from pxrdgen.solver.intensities import intensity_target
-from pxrdgen.solver.islands import Islands, Task
-from pxrdgen.solver.problem import build_problem
-from pxrdgen.solver.search import Search, SearchSettings
-from pxrdgen.symmetry.similar import same_structure
-from pxrdgen.symmetry.space_group import parse_space_group
+from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.composition import parse_formula
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import LABORATORY
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.space_group import parse_space_group
+from pxrdgen_crystallography.decomposition.decompose import decompose
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+from pxrdgen_crystallography.symmetry.similar import same_structure
+from pxrdgen_solver.question.problem import build_problem
+from pxrdgen_solver.search.islands import Islands, Task
+from pxrdgen_solver.search.search import Search, SearchSettings
 
 X = 0.3053
 RUTILE = Crystal(
@@ -149,7 +149,11 @@ def test_an_island_answers_and_ends(posed: tuple[StructureProblem, IntensityTarg
 
 def test_an_island_ends_when_nobody_listens() -> None:
     child = subprocess.run(
-        [sys.executable, "-m", "pxrdgen.solver.island"], input=b"", capture_output=True, timeout=120, env=os.environ
+        [sys.executable, "-m", "pxrdgen_solver.search.island"],
+        input=b"",
+        capture_output=True,
+        timeout=120,
+        env=os.environ,
     )
     assert child.returncode == 0
     assert child.stdout == b""

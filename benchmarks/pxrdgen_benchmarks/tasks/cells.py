@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.values.cell import UnitCell
 from pxrdgen_benchmarks.cases import Column, Question, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.cell_choice import NUMBERS, TRUTH, ChoiceRow, choose
 from pxrdgen_benchmarks.cell_mape import FAILED, mape_table
@@ -29,7 +29,7 @@ from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
 
 if TYPE_CHECKING:
-    from pxrdgen.interfaces import CellPredictor, CellScorer, Generator
+    from pxrdgen.interfaces.components import CellPredictor, CellScorer, Generator
 
 #: how tables call the one that compares with the true cell, which no user can.
 ORACLE = "oracle"
@@ -199,7 +199,7 @@ def _mean(records: Sequence[Record], name: str, what: str) -> float:
 @lru_cache(maxsize=1)
 def _parts(spec: str) -> _Parts:
     """Built once in a worker: weights are read from disk once, not for every crystal."""
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
 
     wanted, registry = CellsSpec.model_validate_json(spec), default_registry()
     generator = wanted.generator

@@ -23,8 +23,8 @@ from pxrdgen_benchmarks.task import SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolveTask, row_values, solving_tables
 
 if TYPE_CHECKING:
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.specs import PipelineSpec
+    from pxrdgen.specs.pipeline import PipelineSpec
+    from pxrdgen.values.crystal import Crystal
     from pxrdgen.values.solution import Solution
 
 #: sizes of the buckets.
@@ -155,7 +155,7 @@ def _kinds(crystals: Sequence[Crystal]) -> dict[str, list[int]]:
 
 def _pool(data: ChallengingData) -> list[tuple[Crystal, int]]:
     """Crystals with their space groups, in a fixed random order."""
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     dataset = read_dataset(data.crystals or shared_folder() / "crystals.parquet").dataset
     parts = [dataset.select(split=split, max_atoms=20) for split in data.splits]

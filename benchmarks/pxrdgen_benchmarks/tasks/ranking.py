@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.evaluate import case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
@@ -21,9 +21,9 @@ from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
 from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.solver.pool import Pool
-    from pxrdgen.solver.settings import Components
+    from pxrdgen.values.crystal import Crystal
+    from pxrdgen_solver.loop.settings import Components
+    from pxrdgen_solver.search.pool import Pool
 
 #: the steps in their order, as tables call them.
 STAGES = {
@@ -102,12 +102,12 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
     """The list of structures after each step, best first as far as the step can tell."""
     import torch
 
-    from pxrdgen.solver.contact_prior import ContactPenalty
-    from pxrdgen.solver.coordinate_fit import fit_coordinates
-    from pxrdgen.solver.finalists import Symmetriser, distinct
-    from pxrdgen.solver.grouped_model import GroupedModel
-    from pxrdgen.solver.ranking import points_in_peaks, ranked, without_twins
-    from pxrdgen.solver.search import Search, SearchSettings
+    from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+    from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
+    from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
+    from pxrdgen_solver.answer.finalists import Symmetriser, distinct
+    from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
+    from pxrdgen_solver.search.search import Search, SearchSettings
 
     torch.set_num_threads(1)
     rng = torch.Generator().manual_seed(spec.seed)
@@ -146,7 +146,7 @@ def _pool_crystals(posed: Posed, pool: Pool) -> list[Crystal]:
 
 
 def _crystals(posed: Posed, coords: Any) -> list[Crystal]:
-    from pxrdgen.crystal import Crystal
+    from pxrdgen.values.crystal import Crystal
 
     basis, species = posed.target.basis.double().numpy(), posed.target.species.numpy()
     return [Crystal(species=species, frac_coords=each.double().numpy(), basis=basis) for each in coords]
@@ -155,8 +155,8 @@ def _crystals(posed: Posed, coords: Any) -> list[Crystal]:
 @lru_cache(maxsize=1)
 def solve_components(spec: str) -> Components:
     """Built once in a worker, each looked over when it answers."""
-    from pxrdgen.api import build_components
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_app.door.solve import build_components
     from pxrdgen_benchmarks.checked import checked
 
     return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))

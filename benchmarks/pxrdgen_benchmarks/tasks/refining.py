@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.jobs import FailedCaseError
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.refinement import Part, cases_of, refiner_for
@@ -187,7 +187,7 @@ def _refiner_of(spec: str) -> RefinerOf:
     Raises:
         BrokenPluginError: there is no such refiner or it cannot be built.
     """
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
     from pxrdgen_benchmarks.checked import CheckedRefiner
 
     wanted = RefiningSpec.model_validate_json(spec).refiner

@@ -17,9 +17,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import JsonValue as Json
 
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import BrokenPluginError
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.metrics import retrieval_ranks, unit_rows, wilson, within_top
 from pxrdgen_benchmarks.record import Record, Value
@@ -29,8 +29,8 @@ from pxrdgen_benchmarks.tables import Table, percent
 from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
 
 if TYPE_CHECKING:
-    from pxrdgen.crystal import Crystal
-    from pxrdgen.interfaces import PatternEncoder, StructureEncoder
+    from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+    from pxrdgen.values.crystal import Crystal
 
 #: the first k places in tables.
 TOPS = (1, 5, 10)
@@ -197,7 +197,7 @@ def _encoders(spec: str, crystals: str) -> _Encoders:
     """Built, and trained where steps are asked for; once in a worker, for all views."""
     import torch
 
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
 
     torch.set_num_threads(1)
     wanted, registry, loss = RetrievingSpec.model_validate_json(spec), default_registry(), None
@@ -217,11 +217,11 @@ def _encoders(spec: str, crystals: str) -> _Encoders:
 
 def _trained(wanted: RetrievingSpec, crystals: Path) -> tuple[PatternEncoder, StructureEncoder, float]:
     """The encoders after so many steps against each other, and the loss."""
-    from pxrdgen.training import runs
-    from pxrdgen.training.feed import CrystalFeed
-    from pxrdgen.training.loop import fit
-    from pxrdgen.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec
-    from pxrdgen.validation import validated
+    from pxrdgen.specs.validation import validated
+    from pxrdgen_learning.training import runs
+    from pxrdgen_learning.training.feed import CrystalFeed
+    from pxrdgen_learning.training.loop import fit
+    from pxrdgen_learning.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec
 
     options = {"threads": 1, "warmup": 20, "atoms": 320, **wanted.training, "steps": wanted.steps, "seed": wanted.seed}
     spec = validated(
@@ -244,8 +244,8 @@ def _trained(wanted: RetrievingSpec, crystals: Path) -> tuple[PatternEncoder, St
 
 
 def _corpus(path: Path, count: int) -> Any:
-    from pxrdgen.io.dataset_sources import read_dataset
-    from pxrdgen.training.corpus import Corpus
+    from pxrdgen_learning.data.dataset_sources import read_dataset
+    from pxrdgen_learning.training.corpus import Corpus
 
     train = read_dataset(path).dataset.select(split="train", max_atoms=12)
     rows = np.sort(np.random.default_rng(7).permutation(len(train))[:count])
@@ -255,7 +255,7 @@ def _corpus(path: Path, count: int) -> Any:
 @lru_cache(maxsize=1)
 def _gallery(case: Gallery) -> list[Crystal]:
     """The crystals, in a fixed random order."""
-    from pxrdgen.io.dataset_sources import read_dataset
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
     dataset = read_dataset(case.truth_file).dataset.select(split=case.split, max_atoms=20)
     order = np.random.default_rng(6).permutation(len(dataset))[: case.size]

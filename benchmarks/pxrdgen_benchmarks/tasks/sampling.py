@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.interfaces import Generator
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.evaluate import random_arrangement
@@ -150,7 +150,7 @@ def _only_valid(result: SuiteResult) -> SuiteResult:
 
 @lru_cache(maxsize=1)
 def _generator(spec: str) -> Generator:
-    from pxrdgen.registry import default_registry
+    from pxrdgen.plugins.registry import default_registry
 
     wanted = ComponentSpec.model_validate_json(spec)
     return default_registry().build(ComponentKind.GENERATOR, wanted.plugin, wanted.options)

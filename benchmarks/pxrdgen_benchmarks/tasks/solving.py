@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import CONTROLS, Case, Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.evaluate import case_patience, evaluate

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.specs import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.posed import pose, proposed
@@ -92,10 +92,10 @@ def _simulation(crystal: Crystal) -> dict[str, Value]:
     import torch
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
-    from pxrdgen.crystal_batch import CrystalBatch
-    from pxrdgen.diffraction import simulate_profile, simulate_reflections
-    from pxrdgen.instrument import GSAS2_DEFAULT
-    from pxrdgen.io.pymatgen import crystal_to_pymatgen
+    from pxrdgen.values.crystal_batch import CrystalBatch
+    from pxrdgen.values.instrument import GSAS2_DEFAULT
+    from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
+    from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymatgen
 
     batch = CrystalBatch.from_crystals([crystal] * 8)
     grid = 5.0 + 0.01 * torch.arange(7501)
@@ -113,11 +113,11 @@ def _simulation(crystal: Crystal) -> dict[str, Value]:
 def _solving(case: SimulatedCase, spec: PipelineSpec) -> dict[str, Value]:
     import torch
 
-    from pxrdgen.solver.contact_prior import ContactPenalty
-    from pxrdgen.solver.coordinate_fit import fit_coordinates
-    from pxrdgen.solver.finalists import Symmetriser
-    from pxrdgen.solver.grouped_model import GroupedModel
-    from pxrdgen.solver.pool import Pool
+    from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+    from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
+    from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
+    from pxrdgen_solver.answer.finalists import Symmetriser
+    from pxrdgen_solver.search.pool import Pool
 
     question = case.question()
     components = solve_components(spec.model_dump_json())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.symmetry.space_group import SpaceGroup
+from pxrdgen.values.space_group import SpaceGroup
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.instrument import Instrument
-from pxrdgen.pattern import PowderPattern, d_from_two_theta
+from pxrdgen.values.instrument import Instrument
+from pxrdgen.values.pattern import PowderPattern, d_from_two_theta
 
 FloatArray = NDArray[np.float64]
 

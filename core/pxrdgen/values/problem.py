@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.composition import Composition
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.symmetry.space_group import SpaceGroup
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.group_candidate import GroupCandidate
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.space_group import SpaceGroup
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

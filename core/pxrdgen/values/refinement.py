@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
+from pxrdgen.values.crystal import Crystal
 
 if TYPE_CHECKING:
-    from pxrdgen.instrument import Instrument
+    from pxrdgen.values.instrument import Instrument
     from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 
 FloatArray = NDArray[np.float64]

@@ -10,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.values.candidates import GroupTrial
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementResult
 
 FloatArray = NDArray[np.float64]

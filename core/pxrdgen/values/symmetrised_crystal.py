@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.symmetry.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.space_group import SpaceGroup, parse_space_group
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pxrdgen.testing import BoundCheck, conformance
+from pxrdgen_testing import BoundCheck, conformance
 
 
 @pytest.mark.parametrize("check", conformance("encoder", "pxrdgen-my-encoder:my-encoder"), ids=str)

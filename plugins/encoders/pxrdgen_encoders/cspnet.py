@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction.form_factors import LAST_ELEMENT, check_species
-from pxrdgen.interfaces import StructureEncoder
-from pxrdgen.training.workers import full_precision
+from pxrdgen.interfaces.components import StructureEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram
 from pxrdgen_encoders.options import CspNetOptions
 from pxrdgen_encoders.trained import fill, options_and_tensors
+from pxrdgen_learning.training.workers import full_precision
 
 NAME = "cspnet"
 #: half of the non-zero indices up to 3; those up to 1 come first.

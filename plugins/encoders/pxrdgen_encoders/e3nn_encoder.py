@@ -10,10 +10,10 @@ from e3nn.nn import Gate
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction.form_factors import LAST_ELEMENT, check_species
-from pxrdgen.interfaces import StructureEncoder
+from pxrdgen.interfaces.components import StructureEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen_encoders.options import E3nnOptions
 from pxrdgen_encoders.periodic_edges import Edges, periodic_edges
 from pxrdgen_encoders.trained import fill, options_and_tensors

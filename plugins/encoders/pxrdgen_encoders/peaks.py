@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.interfaces import PatternEncoder
-from pxrdgen.pattern_batch import PatternBatch, PatternFeatures
+from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram, measured_bins
 from pxrdgen_encoders.options import PeaksOptions

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction.reflections import reciprocal_basis
 from pxrdgen.errors import StructureError
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen_crystallography.diffraction.reflections import reciprocal_basis
 
 #: an atom and itself.
 _SAME = 1e-4

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, WeightsError
-from pxrdgen.io.weights import find_weights, load_weights
+from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen_encoders.options import EncoderOptions
+from pxrdgen_learning.weights.weights import find_weights, load_weights
 
 OptionsT = TypeVar("OptionsT", bound=EncoderOptions)
 

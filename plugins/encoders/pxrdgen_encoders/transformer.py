@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.interfaces import PatternEncoder
-from pxrdgen.pattern_batch import PatternBatch, PatternFeatures, QGrid
+from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures, QGrid
 from pxrdgen_encoders.cnn import profile_channels
 from pxrdgen_encoders.options import TransformerOptions
 from pxrdgen_encoders.trained import fill, options_and_tensors

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction.form_factors import form_factors
-from pxrdgen.diffraction.structure_factors import element_table
-from pxrdgen.instrument import CUKA
-from pxrdgen.pattern_batch import PatternBatch
-from pxrdgen.pattern_views import lorentz_polarization
-from pxrdgen.training.observation import GroupedReflections
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import CUKA
+from pxrdgen.values.pattern_batch import PatternBatch
+from pxrdgen_crystallography.diffraction.form_factors import form_factors
+from pxrdgen_crystallography.diffraction.structure_factors import element_table
 from pxrdgen_generators.manifolds import atomic_length
+from pxrdgen_learning.training.observation import GroupedReflections
+from pxrdgen_learning.views.pattern_views import lorentz_polarization
 
 #: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.
 SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)

@@ -9,27 +9,27 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction.form_factors import check_species
 from pxrdgen.errors import OptionError, WeightsError
-from pxrdgen.interfaces import Generator, PatternEncoder, StructureEncoder
-from pxrdgen.io.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
-from pxrdgen.io.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.pattern_batch import PatternBatch, QGrid
-from pxrdgen.pattern_views import patterns_from_prepared
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
-from pxrdgen.spec_resolution import resolve_spec
-from pxrdgen.training.observation import GroupedReflections
+from pxrdgen.interfaces.components import Generator, PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen.values.problem import StructureProblem
+from pxrdgen_crystallography.diffraction.form_factors import check_species
+from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoising_model import DenoisingModel, Generated
 from pxrdgen_generators.options import DenoisingOptions
+from pxrdgen_learning.training.observation import GroupedReflections
+from pxrdgen_learning.views.pattern_views import patterns_from_prepared
+from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
+from pxrdgen_learning.weights.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
 
 #: smallest spacing the networks are trained on, A.
 D_MIN = 1.2

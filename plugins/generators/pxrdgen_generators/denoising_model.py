@@ -12,12 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError
-from pxrdgen.generative.cell_coordinates import CellCoordinates, LengthsAngles, RawMatrix
-from pxrdgen.generative.paths import GaussianPath, clean_from, unit_variance
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
-from pxrdgen.pattern_batch import QGrid
-from pxrdgen.pattern_views import patterns_from_groups
-from pxrdgen.training.batch import TrainingBatch
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.values.pattern_batch import QGrid
 from pxrdgen_generators.conditions import Condition, condition_from
 from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.conditioned import ConditionedDenoiser
@@ -25,6 +21,10 @@ from pxrdgen_generators.manifolds import to_fractional
 from pxrdgen_generators.options import DenoisingOptions
 from pxrdgen_generators.paths import AtomPath
 from pxrdgen_generators.samplers import Sampler, Surroundings, step_times
+from pxrdgen_learning.generative.cell_coordinates import CellCoordinates, LengthsAngles, RawMatrix
+from pxrdgen_learning.generative.paths import GaussianPath, clean_from, unit_variance
+from pxrdgen_learning.training.batch import TrainingBatch
+from pxrdgen_learning.views.pattern_views import patterns_from_groups
 
 #: cells are generated with this share of data at the start, so that the network sees every scale of noise.
 _CELL_START = 1e-2

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pxrdgen.generative.paths import CosineDiffusionPath
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.options import DiffusionOptions
 from pxrdgen_generators.samplers import AncestralSampler, EulerSampler, Sampler, StochasticSampler
 from pxrdgen_generators.wrapped_normal import WrappedNormalPath
+from pxrdgen_learning.generative.paths import CosineDiffusionPath
 
 #: of the published predictor-corrector sampler, see :class:`AncestralSampler`.
 _CORRECTOR = 0.4

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from pxrdgen.interfaces import Generator
+from pxrdgen.interfaces.components import Generator
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem

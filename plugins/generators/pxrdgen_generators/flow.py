@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pxrdgen.generative.paths import FlowPath
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
 from pxrdgen_generators.coupling import AssignmentCoupling, Coupling, NoCoupling, SymmetryAwareCoupling
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.options import FlowOptions
 from pxrdgen_generators.paths import LinearPath
 from pxrdgen_generators.samplers import EulerSampler, Sampler, StochasticSampler
+from pxrdgen_learning.generative.paths import FlowPath
 
 
 def flow_model(

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pxrdgen.specs import ComponentSpec
+from pxrdgen.specs.pipeline import ComponentSpec
 
 
 class _Options(BaseModel):

@@ -15,9 +15,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pxrdgen.training.batch import TrainingBatch
 from pxrdgen_generators.coupling import Coupled, Coupling, Uncoupled
 from pxrdgen_generators.manifolds import to_fractional, wrap
+from pxrdgen_learning.training.batch import TrainingBatch
 
 
 def coupled_variance(num_atoms: int) -> float:

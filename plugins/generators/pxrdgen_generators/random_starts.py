@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pxrdgen.solver.contact_prior import ContactPenalty
-from pxrdgen.solver.strain import lattice_rotations
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
 from pxrdgen_generators.random_symmetry import RandomGroup, coordinate_rotations, random_arrangement, random_group
 
 #: draws for each start that is kept; the ones with the fewest short contacts stay.

@@ -14,10 +14,10 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pxrdgen.training.batch import TrainingBatch
 from pxrdgen_generators.coupling import Coupled
 from pxrdgen_generators.manifolds import to_fractional
 from pxrdgen_generators.paths import AtomPath
+from pxrdgen_learning.training.batch import TrainingBatch
 
 #: images summed on either side; enough for sigma up to 0.5.
 _IMAGES = 4

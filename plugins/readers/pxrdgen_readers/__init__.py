@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.components import ComponentRecord
-from pxrdgen.hookspecs import hookimpl
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import ComponentRecord
+from pxrdgen.plugins.hookspecs import hookimpl
 from pxrdgen_readers.options import NoOptions
 
 _READERS = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Measurement, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import radiation_in
 from pxrdgen_readers.step_header import stepped_scan

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import InstrumentError, PatternError
-from pxrdgen.instrument import Radiation, radiation_from
-from pxrdgen.io.measurement import Measurement, Scan
+from pxrdgen.values.instrument import Radiation, radiation_from
+from pxrdgen_files.measurement import Measurement, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet
 from pxrdgen_readers.text import decode, number

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import Measurement
+from pxrdgen_files.measurement import Measurement
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rigaku import counting_time, rigaku_scan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import Scan
+from pxrdgen_files.measurement import Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.rates import sigma_of_rate, unattenuated
 from pxrdgen_readers.text import number_in, numbers

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import MAX_POINTS, Scan
+from pxrdgen_files.measurement import MAX_POINTS, Scan
 from pxrdgen_readers.table import Table
 from pxrdgen_readers.text import number
 

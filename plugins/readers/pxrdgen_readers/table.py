@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import MAX_POINTS
+from pxrdgen_files.measurement import MAX_POINTS
 from pxrdgen_readers.text import number
 
 _COMMENT = ("#", "!", "'", ";", "//", "/*", "*", "%", '"', "$", "@", ">")

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Measurement, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of

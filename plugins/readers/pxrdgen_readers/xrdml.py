@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen.instrument import Radiation
-from pxrdgen.io.measurement import Measurement, Scan
+from pxrdgen.values.instrument import Radiation
+from pxrdgen_files.measurement import Measurement, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of

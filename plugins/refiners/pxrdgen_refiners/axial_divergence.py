@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.instrument import Instrument
-from pxrdgen.solver.lines import asymmetry_shift
+from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.decomposition.lines import asymmetry_shift
 
 FloatArray = NDArray[np.float64]
 

@@ -40,7 +40,7 @@ class Classes:
     @property
     def labels(self) -> list[str]:
         """[E] the element's symbol, numbered where it has several classes."""
-        from pxrdgen.elements import SYMBOLS
+        from pxrdgen.values.elements import SYMBOLS
 
         found, seen = [], dict.fromkeys(self.elements.tolist(), 0)
         for number in self.elements.tolist():

@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.elements import ATOMIC_NUMBERS
 from pxrdgen.errors import OptionError
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.elements import ATOMIC_NUMBERS
 from pxrdgen_refiners.options import DistanceOption
 
 FloatArray = NDArray[np.float64]

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import StructureError
-from pxrdgen.instrument import Instrument
-from pxrdgen.io.primitive import primitive
-from pxrdgen.solver.strain import lattice_rotations, strain_basis
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import Instrument
 from pxrdgen.values.refinement import Measurement
+from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.symmetry.primitive import primitive
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
 from pxrdgen_refiners.parameters import SHIFT_SPREAD, Freedom, PhaseState, State, phase_state

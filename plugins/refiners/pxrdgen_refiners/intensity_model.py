@@ -1,4 +1,4 @@
-"""Integrated intensities of lines and their derivatives: the physics of :mod:`pxrdgen.diffraction`, in closed form."""
+"""Integrated intensities of lines and their derivatives: the diffraction engine's physics in closed form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.instrument import Instrument
+from pxrdgen.values.instrument import Instrument
 from pxrdgen_refiners.parameters import Block, Freedom, State
 from pxrdgen_refiners.reflections import Reflections
 
@@ -38,7 +38,7 @@ def scattering_tables(instrument: Instrument, elements: NDArray[np.int64]) -> Sc
     """
     import torch
 
-    from pxrdgen.diffraction.form_factors import check_species, form_factors
+    from pxrdgen_crystallography.diffraction.form_factors import check_species, form_factors
 
     check_species(torch.as_tensor(elements))
     tables = form_factors(instrument.radiation)

@@ -10,14 +10,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces import Refiner
-from pxrdgen.solver.strain import lattice_rotations, strain_basis
-from pxrdgen.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
+from pxrdgen.interfaces.components import Refiner
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
-from pxrdgen_refiners.agreement import agreement
+from pxrdgen_crystallography.diffraction.agreement import agreement
+from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
 from pxrdgen_refiners.background import FIRST_TERMS
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
 from pxrdgen_refiners.distances import distance_restraints

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE
-from pxrdgen.instrument import Instrument
+from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE
 from pxrdgen_refiners.axial_divergence import Divergence, divergence_of
 
 FloatArray = NDArray[np.float64]

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.instrument import Instrument
+from pxrdgen.values.instrument import Instrument
 from pxrdgen_refiners.displacement import U_RANGE, Displacement
 from pxrdgen_refiners.distances import DistanceRestraints
 
@@ -75,7 +75,7 @@ class State:
     Args:
         coords: [N, 3] fractional, not wrapped.
         log_u: [E] logarithm of Uiso (A^2) of each class of atoms: an element, or a site.
-        scale: 1 gives the absolute intensities of :mod:`pxrdgen.diffraction`.
+        scale: 1 gives the absolute intensities of :mod:`pxrdgen_crystallography.diffraction`.
         background: [T] Chebyshev coefficients added to the given background.
         strain: [Q] coefficients of the allowed strains, from the start cell.
         instrument: zero, displacement and widths.

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
-from pxrdgen.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE, WINDOW_ABOVE, WINDOW_BELOW
-from pxrdgen.instrument import Instrument
+from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE, WINDOW_ABOVE, WINDOW_BELOW
 from pxrdgen_refiners.line_shapes import LineShapes, line_shapes
 
 FloatArray = NDArray[np.float64]

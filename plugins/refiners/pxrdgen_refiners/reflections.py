@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.solver.lines import lines_of, s_of
+from pxrdgen_crystallography.decomposition.lines import lines_of, s_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

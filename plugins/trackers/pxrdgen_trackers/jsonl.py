@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pxrdgen.errors import OptionError, OutputError
-from pxrdgen.interfaces_tracker import TrackedRun, Tracker
+from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_trackers.options import JsonlOptions
 
 

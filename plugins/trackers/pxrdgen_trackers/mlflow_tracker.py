@@ -20,7 +20,7 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from pxrdgen.errors import OptionError, OutputError, WorkerError
-from pxrdgen.interfaces_tracker import TrackedRun, Tracker
+from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_trackers.options import MlflowOptions
 
 _KEY_TAG = "pxrdgen.key"

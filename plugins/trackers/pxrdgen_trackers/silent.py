@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pxrdgen.interfaces_tracker import TrackedRun, Tracker
+from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 
 
 class SilentTracker(Tracker):

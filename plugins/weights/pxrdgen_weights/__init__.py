@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.components import ComponentRecord
-from pxrdgen.hookspecs import hookimpl
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import ComponentRecord
+from pxrdgen.plugins.hookspecs import hookimpl
 
 _FOLDER = Path(__file__).parent
 #: name of each set of weights (its file is ``<name>.safetensors``) and the class that points to it.

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.training.corpus import Corpus
+from pxrdgen.values.crystal import Crystal
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.training.corpus import Corpus
 
 
 def made_up_crystals() -> list[Crystal]:

@@ -14,19 +14,19 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, StructureError, TrainingError, UnknownComponentError, WeightsError
-from pxrdgen.io.weights import card_path, read_card, verify_weights
-from pxrdgen.registry import default_registry
-from pxrdgen.training import checkpoint, runs
-from pxrdgen.training.batch import TrainingBatch
-from pxrdgen.training.contrastive import ContrastiveTask, info_nce, simulated_patterns
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.exporting import export
-from pxrdgen.training.loop import fit
-from pxrdgen.training.options import TrainingOptions
-from pxrdgen.training.simulation_options import SimulationOptions
-from pxrdgen.training.spec import TrainingSpec, read_training_spec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen_learning.training import checkpoint, runs
+from pxrdgen_learning.training.batch import TrainingBatch
+from pxrdgen_learning.training.contrastive import ContrastiveTask, info_nce, simulated_patterns
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.exporting import export
+from pxrdgen_learning.training.loop import fit
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.training.spec import TrainingSpec, read_training_spec
+from pxrdgen_learning.weights.weights import card_path, read_card, verify_weights
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 PATTERN_ENCODERS: dict[str, dict[str, object]] = {

@@ -12,25 +12,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import OptionError, StructureError
-from pxrdgen.instrument import LABORATORY, TUBES, Instrument
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.pattern_batch import PatternBatch, QGrid
-from pxrdgen.pattern_views import patterns_from_groups, patterns_from_prepared
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
-from pxrdgen.training.simulation import observe
-from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import LABORATORY, TUBES, Instrument
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.pattern_batch import PatternBatch, QGrid
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_encoders.cspnet import CspNetEncoder
 from pxrdgen_encoders.e3nn_encoder import E3nnEncoder
 from pxrdgen_encoders.histogram import line_histogram, measured_bins
 from pxrdgen_encoders.options import CspNetOptions, E3nnOptions
 from pxrdgen_encoders.periodic_edges import periodic_edges
+from pxrdgen_learning.training.simulation import observe
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.pattern_views import patterns_from_groups, patterns_from_prepared
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 FACE_CENTRED = np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2

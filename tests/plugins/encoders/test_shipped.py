@@ -11,21 +11,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
 from pxrdgen.errors import UnknownComponentError
-from pxrdgen.instrument import LABORATORY, TUBES, Instrument
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.pattern_views import patterns_from_prepared
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import LABORATORY, TUBES, Instrument
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.metrics import retrieval_ranks, within_top
 from pxrdgen_benchmarks.retrieval import gallery_crystals
 from pxrdgen_benchmarks.retrieval_vectors import View, crystal_vectors, pattern_vectors
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.instrument import LABORATORY, Instrument
-from pxrdgen.symmetry.symmetrise import find_symmetry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import LABORATORY, Instrument
 from pxrdgen.values.refinement import Measurement, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
-from pxrdgen_refiners.gsas2.client import Answer, Gsas2Version
-from pxrdgen_refiners.gsas2.options import Gsas2WorkerOptions
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
+from pxrdgen_gsas2.client import Answer, Gsas2Version
+from pxrdgen_gsas2.options import Gsas2WorkerOptions
 
 FloatArray = NDArray[np.float64]
 VERSION = Gsas2Version(version="5838", commit="d46e7a0a", folder="/somewhere", python="/usr/bin/python")

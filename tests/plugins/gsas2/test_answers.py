@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pxrdgen.crystal import Crystal
-from pxrdgen.symmetry.symmetrise import invariance_error
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementStart
-from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
-from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
+from pxrdgen_crystallography.symmetry.symmetrise import invariance_error
+from pxrdgen_gsas2.conventional_phase import conventional_phase
+from pxrdgen_gsas2.refiner import Gsas2Refiner
 
 from .stand_in import StandIn, corundum, flat, lopsided, rutile, symmetric
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pxrdgen.cells.values import CellProblem
 from pxrdgen.errors import CellError
-from pxrdgen.instrument import CUKA, Instrument
+from pxrdgen.values.cells import CellProblem
+from pxrdgen.values.instrument import CUKA, Instrument
 from pxrdgen.values.prepared_pattern import PeakList
-from pxrdgen_refiners.gsas2.client import Answer
-from pxrdgen_refiners.gsas2.failures import FailureKind, Gsas2Error
-from pxrdgen_refiners.gsas2.indexing import Gsas2Indexing, Gsas2Warning
-from pxrdgen_refiners.gsas2.options import Gsas2IndexingOptions, Gsas2WorkerOptions
+from pxrdgen_gsas2.client import Answer
+from pxrdgen_gsas2.failures import FailureKind, Gsas2Error
+from pxrdgen_gsas2.indexing import Gsas2Indexing, Gsas2Warning
+from pxrdgen_gsas2.options import Gsas2IndexingOptions, Gsas2WorkerOptions
 
 from .stand_in import VERSION
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from pxrdgen.values.refinement import RefinementStart
-from pxrdgen_refiners.gsas2.client import Answer
-from pxrdgen_refiners.gsas2.failures import FailureKind, Gsas2Error
-from pxrdgen_refiners.gsas2.options import Gsas2Options, Gsas2WorkerOptions
-from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
+from pxrdgen_gsas2.client import Answer
+from pxrdgen_gsas2.failures import FailureKind, Gsas2Error
+from pxrdgen_gsas2.options import Gsas2Options, Gsas2WorkerOptions
+from pxrdgen_gsas2.refiner import Gsas2Refiner
 
 from .stand_in import StandIn, corundum, flat, lopsided, rutile, symmetric
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pxrdgen_refiners.gsas2.client import DISK_FULL_EXIT, PROTOCOL, WORKER, call
-from pxrdgen_refiners.gsas2.diagnosis import diagnose
-from pxrdgen_refiners.gsas2.failures import INSTALL_PAGE, FailureKind, Gsas2Error
-from pxrdgen_refiners.gsas2.options import Gsas2WorkerOptions
+from pxrdgen_gsas2.client import DISK_FULL_EXIT, PROTOCOL, WORKER, call
+from pxrdgen_gsas2.diagnosis import diagnose
+from pxrdgen_gsas2.failures import INSTALL_PAGE, FailureKind, Gsas2Error
+from pxrdgen_gsas2.options import Gsas2WorkerOptions
 
 Interpreter = Callable[[str], str]
 

@@ -13,22 +13,22 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.crystal import Crystal
-from pxrdgen.crystal_batch import CrystalBatch
-from pxrdgen.diffraction import simulate_profile
-from pxrdgen.instrument import GSAS2_DEFAULT, Instrument
-from pxrdgen.pattern import two_theta_from_d
-from pxrdgen.symmetry.freedom import free_coordinates
-from pxrdgen.symmetry.space_group import parse_space_group
-from pxrdgen.symmetry.symmetrise import find_symmetry, invariance_error
-from pxrdgen.testing import BoundCheck, conformance
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.crystal_batch import CrystalBatch
+from pxrdgen.values.instrument import GSAS2_DEFAULT, Instrument
+from pxrdgen.values.pattern import two_theta_from_d
 from pxrdgen.values.refinement import Measurement, RefinementStart
+from pxrdgen.values.space_group import parse_space_group
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
-from pxrdgen_refiners.gsas2.client import call
-from pxrdgen_refiners.gsas2.options import Gsas2Options, Gsas2WorkerOptions
-from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
-from pxrdgen_refiners.gsas2.simulation import simulate_with_gsas2
+from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.symmetry.freedom import free_coordinates
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen_gsas2.client import call
+from pxrdgen_gsas2.options import Gsas2Options, Gsas2WorkerOptions
+from pxrdgen_gsas2.refiner import Gsas2Refiner
+from pxrdgen_gsas2.simulation import simulate_with_gsas2
+from pxrdgen_testing import BoundCheck, conformance
 
 from .stand_in import rutile
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
-from pxrdgen.registry import default_registry
-from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
-from pxrdgen_refiners.gsas2.indexing import Gsas2Indexing
-from pxrdgen_refiners.gsas2.options import Gsas2Options
-from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner, u_groups
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.crystal import Crystal
+from pxrdgen_gsas2.conventional_phase import conventional_phase
+from pxrdgen_gsas2.indexing import Gsas2Indexing
+from pxrdgen_gsas2.options import Gsas2Options
+from pxrdgen_gsas2.refiner import Gsas2Refiner, u_groups
 
 from .stand_in import StandIn, corundum, flat, rutile, symmetric
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pxrdgen.values.refinement import RefinementStart
-from pxrdgen_refiners.gsas2.conventional_phase import conventional_phase
-from pxrdgen_refiners.gsas2.refiner import Gsas2Refiner
+from pxrdgen_gsas2.conventional_phase import conventional_phase
+from pxrdgen_gsas2.refiner import Gsas2Refiner
 
 from .stand_in import StandIn, corundum, flat, lopsided, symmetric
 

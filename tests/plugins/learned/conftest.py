@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.composition import Composition
-from pxrdgen.crystal import Crystal
-from pxrdgen.io.dataset import CrystalDataset
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.simulation import observe
-from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.conditions import Condition, condition_from
 from pxrdgen_generators.coupling import SymmetryAwareCoupling, Uncoupled
+from pxrdgen_learning.data.dataset import CrystalDataset
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.simulation import observe
+from pxrdgen_learning.training.simulation_options import SimulationOptions
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 Task = tuple[StructureProblem, IntensityTarget]

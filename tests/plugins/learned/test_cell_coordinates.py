@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pxrdgen.cell import UnitCell
-from pxrdgen.generative.cell_coordinates import CellCoordinates, LengthsAngles, RawMatrix
+from pxrdgen.values.cell import UnitCell
+from pxrdgen_learning.generative.cell_coordinates import CellCoordinates, LengthsAngles, RawMatrix
 
 CELLS = torch.tensor(
     [

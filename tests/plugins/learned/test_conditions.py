@@ -7,15 +7,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pxrdgen.pattern_views import patterns_from_groups
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.observation import GroupedReflections
-from pxrdgen.training.simulation import observe
-from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoisers.elements import element_features
 from pxrdgen_generators.denoisers.pairs import PATTERSON, PATTERSON_GRADIENT, SHELL_GRADIENTS, pair_features
 from pxrdgen_generators.manifolds import to_fractional
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.observation import GroupedReflections
+from pxrdgen_learning.training.simulation import observe
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.pattern_views import patterns_from_groups
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError
-from pxrdgen.pattern_batch import PatternBatch, PatternFeatures
+from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
 from pxrdgen_generators.denoisers.base import Denoiser

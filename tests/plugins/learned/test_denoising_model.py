@@ -9,13 +9,6 @@ import torch
 from torch import Tensor
 
 from pxrdgen.errors import OptionError
-from pxrdgen.generative.cell_coordinates import LengthsAngles
-from pxrdgen.training.batch import Rows, make_batch
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.loop import fit
-from pxrdgen.training.options import TrainingOptions
-from pxrdgen.training.schedule import Schedule
-from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
 from pxrdgen_generators.denoisers.base import Denoiser
@@ -24,6 +17,13 @@ from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.diffusion import diffusion_model
 from pxrdgen_generators.flow import flow_model
 from pxrdgen_generators.options import AttentionOptions, CspNetOptions, DiffusionOptions, FlowOptions
+from pxrdgen_learning.generative.cell_coordinates import LengthsAngles
+from pxrdgen_learning.training.batch import Rows, make_batch
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.loop import fit
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.schedule import Schedule
+from pxrdgen_learning.training.simulation_options import SimulationOptions
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 STEPS = 420

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.crystal import Crystal
 from pxrdgen.errors import OptionError
-from pxrdgen.io.dataset import CrystalDataset, pack
-from pxrdgen.pattern_views import patterns_from_prepared
-from pxrdgen.preparation import prepare
-from pxrdgen.registry import default_registry
-from pxrdgen.testing.samples import pattern_of, rutile, rutile_sample
-from pxrdgen.training import runs
-from pxrdgen.training.exporting import export
-from pxrdgen.training.spec import TrainingSpec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.values.crystal import Crystal
+from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_generators.denoising_generator import DenoisingGenerator
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.training import runs
+from pxrdgen_learning.training.exporting import export
+from pxrdgen_learning.training.spec import TrainingSpec
+from pxrdgen_learning.views.pattern_views import patterns_from_prepared
+from pxrdgen_testing.samples import pattern_of, rutile, rutile_sample
 
 ENCODERS: dict[str, dict[str, object] | None] = {
     "none": None,

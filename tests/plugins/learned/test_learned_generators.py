@@ -13,15 +13,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import OptionError, StructureError, WeightsError
-from pxrdgen.io.weights import LargerThanTrainedWarning, WeightsCard, card_path, read_card, save_weights, verify_weights
-from pxrdgen.specs import ComponentSpec
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.loop import fit
-from pxrdgen.training.options import TrainingOptions
-from pxrdgen.training.schedule import Schedule
-from pxrdgen.training.simulation_options import SimulationOptions
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
@@ -30,6 +24,19 @@ from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.flow import flow_model
 from pxrdgen_generators.flow_generator import FlowGenerator
 from pxrdgen_generators.options import AttentionOptions, FlowOptions
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.loop import fit
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.schedule import Schedule
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.weights.weights import (
+    LargerThanTrainedWarning,
+    WeightsCard,
+    card_path,
+    read_card,
+    save_weights,
+    verify_weights,
+)
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 STEPS = 420

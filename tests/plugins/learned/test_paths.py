@@ -9,9 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from pxrdgen.training.batch import Rows, make_batch
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators.coupling import (
     AssignmentCoupling,
     Coupled,
@@ -31,6 +28,9 @@ from pxrdgen_generators.samplers import (
     step_times,
 )
 from pxrdgen_generators.wrapped_normal import WrappedNormalPath
+from pxrdgen_learning.training.batch import Rows, make_batch
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.simulation_options import SimulationOptions
 
 PATHS: tuple[AtomPath, ...] = (LinearPath(coupling=NoCoupling()), WrappedNormalPath())
 CLEAN = SimulationOptions(clean_fraction=1.0)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pxrdgen.component_kind import ComponentKind
-from pxrdgen.io.weights import find_weights, verify_weights
-from pxrdgen.registry import default_registry
-from pxrdgen.training.spec import read_training_spec
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen_learning.training.spec import read_training_spec
+from pxrdgen_learning.weights.weights import find_weights, verify_weights
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "published"
 SPECS = sorted(FOLDER.glob("*.yml"))

@@ -12,9 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pxrdgen.training.batch import Rows, make_batch
-from pxrdgen.training.corpus import Corpus
-from pxrdgen.training.simulation_options import SimulationOptions
 from pxrdgen_generators import denoising_model
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.activations import gelu, silu
@@ -34,6 +31,9 @@ from pxrdgen_generators.diffusion import diffusion_model
 from pxrdgen_generators.flow import flow_model
 from pxrdgen_generators.manifolds import minimum_image
 from pxrdgen_generators.options import AttentionOptions, CspNetOptions, DiffusionOptions, FlowOptions
+from pxrdgen_learning.training.batch import Rows, make_batch
+from pxrdgen_learning.training.corpus import Corpus
+from pxrdgen_learning.training.simulation_options import SimulationOptions
 
 SMALL = AttentionOptions(width=16, layers=3, heads=2, peak_width=8, pair_hidden=16, pair_width=4)
 Told = Callable[[Corpus, Tensor], Condition]

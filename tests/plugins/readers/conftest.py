@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import pxrdgen_readers
-from pxrdgen.io.patterns import read_pattern
-from pxrdgen.pattern import PowderPattern
-from pxrdgen.plugin_sources import PluginSource, PluginStatus
-from pxrdgen.registry import Registry
+from pxrdgen.plugins.registry import Registry
+from pxrdgen.plugins.sources import PluginSource, PluginStatus
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_files.patterns import read_pattern
 
 
 @pytest.fixture(scope="module")

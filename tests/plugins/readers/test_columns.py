@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pxrdgen.errors import PatternError
-from pxrdgen.instrument import TUBES
-from pxrdgen.io.patterns import notes_of, read_pattern
+from pxrdgen.values.instrument import TUBES
+from pxrdgen_files.patterns import notes_of, read_pattern
 
 from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from pxrdgen.errors import PatternError
-from pxrdgen.io.patterns import read_pattern
+from pxrdgen_files.patterns import read_pattern
 
 from .made_up_pattern import FIXTURES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pxrdgen.io.patterns import notes_of, read_pattern
+from pxrdgen_files.patterns import notes_of, read_pattern
 
 from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from pxrdgen.interfaces import PatternEncoder
-from pxrdgen.pattern_batch import PatternBatch, PatternFeatures
+from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from torch import Tensor, nn
 
 from pxrdgen_my_encoder.options import MyEncoderOptions

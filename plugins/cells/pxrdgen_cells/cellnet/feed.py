@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pxrdgen.instrument import CUKA
-from pxrdgen.training.batch import Rows
-from pxrdgen.training.options import TrainingOptions
+from pxrdgen.values.instrument import CUKA
 from pxrdgen_cells.cellnet.coordinates import to_coordinates, triangular
 from pxrdgen_cells.cellnet.line_lists import LINES, LineLists
 from pxrdgen_cells.cellnet.options import PeakAugmentation
 from pxrdgen_cells.cellnet.peaks import Condition
+from pxrdgen_learning.training.batch import Rows
+from pxrdgen_learning.training.options import TrainingOptions
 
 #: how far a strained cell may leave the conditions of a reduced one, as a fraction of a squared length.
 _REDUCED_TOLERANCE = 0.004
@@ -34,7 +34,7 @@ class CellBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class LineFeed:
-    """Batches from line lists; see :class:`pxrdgen.training.feed.Feed`."""
+    """Batches from line lists; see :class:`pxrdgen_learning.training.feed.Feed`."""
 
     lines: LineLists
     augmentation: PeakAugmentation

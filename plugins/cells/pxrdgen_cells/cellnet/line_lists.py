@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from pxrdgen.atomic_volumes import volume_model
-from pxrdgen.composition import Composition
-from pxrdgen.diffraction import ReflectionList, simulate_reflections
-from pxrdgen.instrument import CUKA, Instrument
-from pxrdgen.training.corpus import Corpus
+from pxrdgen.values.composition import Composition
+from pxrdgen.values.instrument import CUKA, Instrument
+from pxrdgen_crystallography.diffraction import ReflectionList, simulate_reflections
+from pxrdgen_crystallography.lattice.atomic_volumes import volume_model
+from pxrdgen_learning.training.corpus import Corpus
 
 #: lines kept of each crystal, lowest angles first.
 LINES = 64

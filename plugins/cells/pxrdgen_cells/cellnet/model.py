@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.generative.paths import (
+from pxrdgen_cells.cellnet.coordinates import to_basis
+from pxrdgen_cells.cellnet.feed import CellBatch
+from pxrdgen_cells.cellnet.network import CellNetwork
+from pxrdgen_cells.cellnet.options import CellNetOptions
+from pxrdgen_cells.cellnet.peaks import Condition
+from pxrdgen_learning.generative.paths import (
     LARGEST_RATIO,
     SMALLEST_RATIO,
     CosineDiffusionPath,
@@ -16,12 +21,7 @@ from pxrdgen.generative.paths import (
     clean_from,
     unit_variance,
 )
-from pxrdgen.generative.samplers import AncestralSampler, OdeSampler, Sampler
-from pxrdgen_cells.cellnet.coordinates import to_basis
-from pxrdgen_cells.cellnet.feed import CellBatch
-from pxrdgen_cells.cellnet.network import CellNetwork
-from pxrdgen_cells.cellnet.options import CellNetOptions
-from pxrdgen_cells.cellnet.peaks import Condition
+from pxrdgen_learning.generative.samplers import AncestralSampler, OdeSampler, Sampler
 
 #: training states: mean and spread of ln(sigma / alpha), and the share drawn evenly over the whole range instead.
 _MEAN, _SPREAD, _EVEN = -1.5, 1.3, 0.3

@@ -19,7 +19,7 @@ _NOISE_FEATURES = 16
 
 @final
 class CellNetwork(nn.Module):
-    """Velocity of states of a cell (see :func:`pxrdgen.generative.paths.unit_variance`), given a pattern."""
+    """Velocity of states of a cell (see :func:`pxrdgen_learning.generative.paths.unit_variance`), given a pattern."""
 
     def __init__(self, options: CellNetworkOptions) -> None:
         super().__init__()

@@ -10,24 +10,24 @@ import torch
 from numpy.random import Generator as NumpyGenerator
 from torch import Tensor
 
-from pxrdgen.atomic_volumes import estimate_volume
-from pxrdgen.cell import UnitCell
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.cells.volume_prior import log_volume_prior
-from pxrdgen.component_kind import ComponentKind
 from pxrdgen.errors import CellError, OptionError, WeightsError
-from pxrdgen.interfaces import CellPredictor
-from pxrdgen.io.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
-from pxrdgen.io.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
+from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.values.cell import UnitCell
+from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.cellnet.feed import LineFeed, first_peaks
 from pxrdgen_cells.cellnet.line_lists import LineLists
 from pxrdgen_cells.cellnet.model import CellModel
 from pxrdgen_cells.cellnet.options import CellNetOptions
 from pxrdgen_cells.cellnet.peaks import Condition
 from pxrdgen_cells.cellnet.polish import distinct, polished
+from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume
+from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
+from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
+from pxrdgen_learning.weights.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
 
 if TYPE_CHECKING:
-    from pxrdgen.training.corpus import Corpus
+    from pxrdgen_learning.training.corpus import Corpus
 
 NAME = "cellnet"
 #: fewer peaks than this say too little of a cell.

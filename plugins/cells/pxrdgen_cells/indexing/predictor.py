@@ -9,15 +9,15 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pxrdgen.cells.bravais import BRAVAIS_LATTICES, BravaisLattice, CrystalSystem, index_list
-from pxrdgen.cells.judge import JudgedLattice, weighed, without_repeats
-from pxrdgen.cells.lines import ObservedLines, problem_lines
-from pxrdgen.cells.position_fit import fit_positions
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.interfaces import CellPredictor
+from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.indexing.line_table import line_table
 from pxrdgen_cells.indexing.options import IndexingOptions
 from pxrdgen_cells.indexing.trials import Trier
+from pxrdgen_crystallography.indexing.judge import JudgedLattice, weighed, without_repeats
+from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
+from pxrdgen_crystallography.indexing.position_fit import fit_positions
+from pxrdgen_crystallography.lattice.bravais import BRAVAIS_LATTICES, BravaisLattice, CrystalSystem, index_list
 
 FloatArray = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cells.bravais import BravaisLattice, CrystalSystem, index_list, volume_of_form
 from pxrdgen_cells.indexing.line_table import LineTable
 from pxrdgen_cells.indexing.voting import vote
+from pxrdgen_crystallography.lattice.bravais import BravaisLattice, CrystalSystem, index_list, volume_of_form
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.cells.volume_prior import log_volume_prior
 from pxrdgen.errors import CellError
-from pxrdgen.interfaces import CellScorer
-from pxrdgen.pattern import d_from_two_theta
-from pxrdgen.solver.lines import lines_of, reciprocal_metric_of, s_of
+from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.values.cells import CellHypothesis, CellProblem
+from pxrdgen.values.pattern import d_from_two_theta
 from pxrdgen_cells.scorers.options import FastDtwOptions
 from pxrdgen_cells.scorers.warping import ApproximateWarping, ExactWarping, Warping
+from pxrdgen_crystallography.decomposition.lines import lines_of, reciprocal_metric_of, s_of
+from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 
 FloatArray = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """``figure_of_merit``: how well, and with how few lines, a cell calculates the peak positions.
 
-M_N and F_N (:mod:`pxrdgen.cells.merits`) with a zero error refined and lines left over counted against the cell, or the
-log-odds of all lines (:mod:`pxrdgen.cells.likelihood`).
+M_N and F_N (module ``merits``) with a zero error refined and lines left over counted against the cell, or the
+log-odds of all lines (module ``likelihood``).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cells.judge import JudgedLattice, judge_cells
-from pxrdgen.cells.lines import ObservedLines, problem_lines
-from pxrdgen.cells.merits import figures_of_merit
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.interfaces import CellScorer
+from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.scorers.merit_options import FigureOfMeritOptions
+from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells
+from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
+from pxrdgen_crystallography.indexing.merits import figures_of_merit
 
 #: score of a cell that calculates nothing that was observed.
 HOPELESS = -1e9

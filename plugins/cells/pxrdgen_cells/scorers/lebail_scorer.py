@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.cells.values import CellHypothesis, CellProblem
-from pxrdgen.cells.volume_prior import log_volume_prior
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces import CellScorer
-from pxrdgen.solver.decompose import Decomposition, decompose
-from pxrdgen.solver.lines import bragg_angles, lines_of, reciprocal_metric_of
+from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_cells.scorers.options import LeBailOptions
+from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
+from pxrdgen_crystallography.decomposition.lines import bragg_angles, lines_of, reciprocal_metric_of
+from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 
 FloatArray = NDArray[np.float64]
 

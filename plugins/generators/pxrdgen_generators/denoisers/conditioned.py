@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 

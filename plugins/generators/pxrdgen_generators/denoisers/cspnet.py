@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.training.workers import full_precision
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.activations import silu
 from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.pair_lists import half_of_pairs
 from pxrdgen_generators.options import CspNetOptions
+from pxrdgen_learning.training.workers import full_precision
 
 #: rows of the embedding of elements.
 _ELEMENTS = 128

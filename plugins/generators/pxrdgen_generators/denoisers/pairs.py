@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pxrdgen.training.workers import full_precision
 from pxrdgen_generators.conditions import SHELLS, Condition
 from pxrdgen_generators.denoisers.pair_lists import half_of_pairs
 from pxrdgen_generators.manifolds import inverse, shifts
+from pxrdgen_learning.training.workers import full_precision
 
 _HARMONICS = 5
 _RADIAL = 20

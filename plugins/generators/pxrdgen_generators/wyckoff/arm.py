@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
-from pxrdgen.solver.orbit_model import OrbitModel, SymmetricReflections
-from pxrdgen.wyckoff.coordinates import orbit_map
-from pxrdgen.wyckoff.positions import CellGroup
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitModel, SymmetricReflections
+from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
+from pxrdgen_crystallography.wyckoff.positions import CellGroup
 from pxrdgen_generators.wyckoff.drawing import Drawing
 from pxrdgen_generators.wyckoff.orbit_kicks import kicked
 

@@ -7,9 +7,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.contact_prior import usual_contacts
-from pxrdgen.solver.orbit_model import OrbitMap
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.structure_fit.contact_prior import usual_contacts
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap
 
 #: places tried for each orbit of each arrangement.
 TRIALS = 12

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import torch
 
-from pxrdgen.interfaces import Generator
+from pxrdgen.interfaces.components import Generator
 from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.orbit_model import OrbitMap
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen.wyckoff.positions import OrbitFamily
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap
+from pxrdgen_crystallography.wyckoff.positions import OrbitFamily
 from pxrdgen_generators.wyckoff.drawing import Drawing
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pxrdgen.solver.grouped_model import GroupedModel
-from pxrdgen.solver.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
-from pxrdgen.solver.orbit_model import OrbitModel, OrbitParameters, SymmetricReflections
-from pxrdgen.solver.texture_fit import WORTHWHILE, TextureFit
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen.wyckoff.coordinates import orbit_map
-from pxrdgen.wyckoff.positions import CellGroup
+from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitModel, OrbitParameters, SymmetricReflections
+from pxrdgen_crystallography.structure_fit.texture_fit import WORTHWHILE, TextureFit
+from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
+from pxrdgen_crystallography.wyckoff.positions import CellGroup
 from pxrdgen_generators.wyckoff.arm import Arm
 
 #: least-squares steps under a new texture.

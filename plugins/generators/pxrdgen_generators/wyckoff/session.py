@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pxrdgen.solver.orbit_fit import OrbitFit
-from pxrdgen.solver.orbit_model import OrbitMap, SymmetricReflections
-from pxrdgen.solver.strain import lattice_rotations
 from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.group_candidate import GroupCandidate
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.wyckoff.coordinates import orbit_map
-from pxrdgen.wyckoff.plausibility import AssignmentPrior, PlausibleAssignment
-from pxrdgen.wyckoff.positions import CellGroup, cell_group, letters_of
+from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitFit
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap, SymmetricReflections
+from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
+from pxrdgen_crystallography.wyckoff.plausibility import AssignmentPrior, PlausibleAssignment
+from pxrdgen_crystallography.wyckoff.positions import CellGroup, cell_group, letters_of
 from pxrdgen_generators.random_symmetry import coordinate_rotations
 from pxrdgen_generators.wyckoff.arm import Arm, joined, run_slice
 from pxrdgen_generators.wyckoff.orientation import Orientation

@@ -1,0 +1,1 @@
+"""What users meet: the Python door, the command line, the report."""

@@ -1,0 +1,79 @@
+"""The Python door to indexing: ``pxrdgen.index(...)`` takes the words of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.values.cells import CellAnswer
+from pxrdgen.values.composition import parse_formula
+from pxrdgen.values.instrument import Radiation, radiation_from
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_solver.indexing.find_in_pattern import cells_of
+
+if TYPE_CHECKING:
+    from pxrdgen.plugins.registry import Registry
+
+#: called with the stage and how much of it is done, 0-1.
+Progress = Callable[[str, float], None]
+
+
+def index(
+    pattern: PowderPattern | str | Path,
+    formula: str | None = None,
+    *,
+    z: int | None = None,
+    wavelength: Radiation | str | float | None = None,
+    ranges: Sequence[tuple[float, float]] = (),
+    exclude: Sequence[tuple[float, float]] = (),
+    max_volume: float = 1500.0,
+    count: int = 10,
+    seed: int = 0,
+    spec: PipelineSpec | None = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> CellAnswer:
+    """Find the unit cell behind a powder pattern.
+
+    Args:
+        pattern: a pattern, or a file of any format an installed reader knows.
+        formula: of one formula unit; its volume helps to choose and gives Z.
+        z: formula units in the primitive cell, where that is known.
+        wavelength: a tube or A, where the file says nothing.
+        ranges, exclude: 2theta ranges (degrees) to use and to leave out.
+        max_volume: of the primitive cell, A^3.
+        count: cells returned at most.
+        seed: of predictors that draw at random.
+        spec: names predictors and scorers; default: classical indexing.
+        registry: of components; default: what is installed.
+        progress: called with stage and share done.
+
+    Raises:
+        InputError: something given cannot be used, or there are too few peaks.
+    """
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_files.patterns import read_pattern
+
+    registry = registry or default_registry()
+    composition, notes = (None, ()) if formula is None else parse_formula(formula)
+    if not isinstance(pattern, PowderPattern):
+        radiation = radiation_from(wavelength)[0] if isinstance(wavelength, str | float | int) else wavelength
+        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
+    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
+    answer = cells_of(
+        prepared,
+        composition,
+        z,
+        spec or PipelineSpec(),
+        registry,
+        max_volume=max_volume,
+        count=count,
+        seed=seed,
+        progress=progress,
+    )
+    return CellAnswer(
+        hypotheses=answer.hypotheses, nothing=answer.nothing, notes=(*notes, *prepared.notes, *answer.notes)
+    )

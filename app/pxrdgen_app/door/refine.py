@@ -1,0 +1,137 @@
+"""The Python door: ``pxrdgen.refine(...)`` takes the words of the command line and returns a :class:`Refinement`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from pxrdgen.errors import OptionError, nearest
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.pattern import PowderPattern
+
+if TYPE_CHECKING:
+    from pxrdgen.plugins.registry import Registry
+    from pxrdgen_solver.refinement.run import Progress
+    from pxrdgen_solver.refinement.values import Refinement
+
+#: how displacement parameters are grouped.
+U_ISO = ("element", "site", "overall")
+
+_DEFAULT = ComponentSpec(plugin="least_squares")
+
+
+def refine(
+    pattern: PowderPattern | str | Path,
+    structure: Crystal | str | Path,
+    *,
+    refiner: ComponentSpec | str = _DEFAULT,
+    instrument: Instrument | str | None = None,
+    wavelength: Radiation | str | float | None = None,
+    ranges: Sequence[tuple[float, float]] = (),
+    exclude: Sequence[tuple[float, float]] = (),
+    impurity: Sequence[Crystal | str | Path] = (),
+    texture: str | None = None,
+    u_iso: str | None = None,
+    background_terms: int | str | None = None,
+    registry: Registry | None = None,
+    progress: Progress | None = None,
+) -> Refinement:
+    """Fit a known structure to the whole profile of a powder pattern.
+
+    Args:
+        pattern: a pattern, or a file of any format an installed reader knows.
+        structure: a crystal, or its CIF.
+        refiner: an installed refiner by name, or with options.
+        instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
+        wavelength: a tube or A, where the file says nothing.
+        ranges, exclude: 2theta ranges (degrees) to use and to leave out.
+        impurity: crystals, or CIFs of crystals, known to be in the sample besides.
+        texture: ``"auto"``, ``"none"``, or the March-Dollase axis as Miller indices of the structure's cell.
+        u_iso: one displacement parameter an ``"element"``, a ``"site"``, or one ``"overall"``.
+        background_terms: of the polynomial, or ``"auto"``.
+        registry: of components; default: what is installed.
+        progress: called with each stage.
+
+    Raises:
+        InputError: something given cannot be used; the message says what and how to mend it.
+    """
+    from pxrdgen import __version__
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_files.cif import read_cif
+    from pxrdgen_files.instprm import with_instrument
+    from pxrdgen_files.patterns import read_pattern
+    from pxrdgen_solver.refinement.frame import frame_of
+    from pxrdgen_solver.refinement.run import refine_crystal
+
+    registry = registry or default_registry()
+    crystal = structure if isinstance(structure, Crystal) else read_cif(structure)
+    known = tuple(entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity)
+    if not isinstance(pattern, PowderPattern):
+        radiation = wavelength if isinstance(wavelength, Radiation) or wavelength is None else None
+        if wavelength is not None and radiation is None:
+            radiation, _ = radiation_from(wavelength)  # type: ignore[arg-type]
+        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
+    if instrument is not None:
+        pattern = with_instrument(pattern, instrument)
+    spec = refiner if isinstance(refiner, ComponentSpec) else ComponentSpec(plugin=refiner)
+    options = dict(spec.options)
+    if texture is not None:
+        axis = _axis(texture)
+        if axis is not None:
+            from pxrdgen_solver.refinement.frame import texture_axis_in
+
+            options["texture_axis"] = list(texture_axis_in(frame_of(pattern, crystal).problem, axis))
+        options["refine_texture"] = texture.strip().lower() != "none"
+    if u_iso is not None:
+        if u_iso not in U_ISO:
+            raise OptionError(f"got u_iso {u_iso!r}, expected one of {', '.join(U_ISO)}{nearest(u_iso, U_ISO)}")
+        options["u_iso"] = u_iso
+    if background_terms is not None:
+        options["background_terms"] = _terms(background_terms)
+    built = registry.build(ComponentKind.REFINER, spec.plugin, options)
+    found = refine_crystal(pattern, crystal, built, ranges=ranges, exclude=exclude, impurities=known, progress=progress)
+    component = registry.resolve(ComponentKind.REFINER, spec.plugin)
+    provenance: Mapping[str, object] = {
+        **found.provenance,
+        "spec": {
+            "plugin": spec.plugin,
+            "options": registry.options(ComponentKind.REFINER, spec.plugin, options).model_dump(mode="json"),
+        },
+        "versions": {"pxrdgen": __version__, f"refiner {spec.plugin}": f"{component.distribution} {component.version}"},
+        "ranges": [list(pair) for pair in ranges],
+        "exclude": [list(pair) for pair in exclude],
+        "citations": ["pxrdgen", "moyo", "spglib", "gemmi"],
+    }
+    return replace(found, provenance=MappingProxyType(dict(provenance)))
+
+
+def _axis(texture: str) -> tuple[int, int, int] | None:
+    """Three whole numbers; ``None`` for ``auto`` and ``none``.
+
+    Raises:
+        OptionError: anything else.
+    """
+    if texture.strip().lower() in ("auto", "none"):
+        return None
+    try:
+        first, second, third = (int(word) for word in texture.replace(",", " ").split())
+    except ValueError:
+        raise OptionError(
+            f"got texture {texture!r}, expected auto, none, or three Miller indices such as 0 0 1"
+        ) from None
+    return first, second, third
+
+
+def _terms(value: int | str) -> int | None:
+    if isinstance(value, str) and value.strip().lower() == "auto":
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise OptionError(f"got {value!r} background terms, expected a whole number or auto") from None

@@ -1,0 +1,1 @@
+"""Measured patterns that come along, with their structures."""

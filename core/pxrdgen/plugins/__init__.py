@@ -1,0 +1,1 @@
+"""The door: records, hooks, sources, the registry."""

@@ -1,0 +1,1 @@
+"""Runs as values: components by name, pipelines, and the YAML page that says them."""

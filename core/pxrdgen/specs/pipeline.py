@@ -1,0 +1,158 @@
+"""A run as a value: which components, with which options. It prints, stores, loads and repeats.
+
+generators:
+- plugin: wyckoff
+  options: {}
+- plugin: direct_space
+  options: {}
+- plugin: flow
+  options: {}
+refiner:
+  plugin: least_squares
+  options: {}
+candidates: 20
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from pxrdgen.errors import BrokenPluginError, OptionError
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.validation import models_in, validated
+
+#: A spec is a page of text; anything larger is something else.
+MAX_SPEC_BYTES = 256 * 1024
+_MAX_DEPTH = 40
+
+
+class ComponentSpec(BaseModel):
+    """A component by name, with its options. As a field of another component's options it is built first.
+
+    Which kind it must be is the name of the field (``encoder``, ``structure_encoder``), or, where the field is
+    called something else, annotated: ``Annotated[ComponentSpec, ComponentKind.ENCODER]``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plugin: str = Field(description="name of an installed component, or distribution:name", min_length=1)
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="its options; see pxrdgen plugins show")
+
+
+class PipelineSpec(BaseModel):
+    """How a structure is solved: who proposes, who refines, how much is tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    generators: Annotated[tuple[ComponentSpec, ...], ComponentKind.GENERATOR] = Field(
+        default=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space"), ComponentSpec(plugin="flow")),
+        min_length=1,
+        description="propose candidate structures, all into one pool",
+    )
+    refiner: Annotated[ComponentSpec, ComponentKind.REFINER] = Field(
+        default=ComponentSpec(plugin="least_squares"), description="fits the best candidates to the whole profile"
+    )
+    cell_predictors: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_PREDICTOR] = Field(
+        default=(ComponentSpec(plugin="indexing"),),
+        description="propose unit cells where none is given",
+    )
+    cell_scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_SCORER] = Field(
+        default=(), description="their scores are added to what the peak positions say of proposed cells"
+    )
+    cells: int = Field(default=3, ge=1, le=20, description="unit cells that are tried where none is given")
+    candidates: int = Field(default=20, ge=1, le=1_000_000, description="candidates asked of each generator")
+    refine_best: int = Field(default=5, ge=1, le=1000, description="candidates that are refined on the whole profile")
+    budget_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="time budget in seconds")
+    stop_when_solved: bool = Field(
+        default=True, description="end the search of a cell early once its answer is called solved"
+    )
+    processes: int = Field(
+        default=0, ge=0, le=256, description="processes that search at the same time; 0: one for each core"
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63, description="of all randomness")
+
+
+def nested_kinds(model: type[BaseModel]) -> dict[str, ComponentKind]:
+    """The fields of an options model that hold component specs, and the kind each must be.
+
+    Raises:
+        BrokenPluginError: such a field neither is named after a kind nor is annotated with one.
+    """
+    kinds = {}
+    for name, field in model.model_fields.items():
+        if not any(issubclass(found, ComponentSpec) for found in models_in(field.annotation)):
+            continue
+        annotated = [item for item in field.metadata if isinstance(item, ComponentKind)]
+        named = name.replace("_", "-")
+        if annotated:
+            kinds[name] = annotated[0]
+        elif named in {kind.value for kind in ComponentKind}:
+            kinds[name] = ComponentKind(named)
+        else:
+            raise BrokenPluginError(
+                f"field {name!r} of {model.__name__} holds a component of an unknown kind; name it after the kind, "
+                f"or write Annotated[ComponentSpec, ComponentKind.ENCODER]"
+            )
+    return kinds
+
+
+def spec_to_yaml(spec: PipelineSpec) -> str:
+    """The spec as YAML, every field written out."""
+    return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False)
+
+
+def spec_from_yaml(text: str) -> PipelineSpec:
+    """The spec a YAML text describes; fields left out take their defaults.
+
+    Raises:
+        OptionError: the text is not YAML, too large, uses aliases, or holds unknown or invalid fields.
+    """
+    if len(text.encode("utf-8", errors="replace")) > MAX_SPEC_BYTES:
+        raise OptionError(f"the spec is larger than {MAX_SPEC_BYTES // 1024} KiB; expected a page of YAML")
+    try:
+        _refuse_bombs(text)
+        document = yaml.safe_load(text)
+    except OptionError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date in month 13
+        raise OptionError(f"the spec is not valid YAML: {error}") from None
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise OptionError(f"the spec is a {type(document).__name__}; expected fields such as 'generators:'")
+    return validated(PipelineSpec, document, "spec")
+
+
+def _refuse_bombs(text: str) -> None:
+    """Ten lines of aliases expand into gigabytes, and deep nesting takes the parser minutes; a spec needs neither."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise OptionError("the spec uses a YAML alias (*name); write the value out instead")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise OptionError(f"the spec is nested more than {_MAX_DEPTH} deep; expected components and their options")
+
+
+def read_spec(path: Path) -> PipelineSpec:
+    """The spec in a YAML file.
+
+    Raises:
+        OptionError: the file cannot be read, or :func:`spec_from_yaml` refuses its text.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(MAX_SPEC_BYTES + 1)
+        text = head.decode("utf-8")
+    except OSError as error:
+        raise OptionError(f"cannot read spec {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise OptionError(f"spec {path} is not text; expected YAML in UTF-8") from None
+    try:
+        return spec_from_yaml(text)
+    except OptionError as error:
+        raise OptionError(f"{path}: {error}") from None

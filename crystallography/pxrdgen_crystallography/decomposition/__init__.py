@@ -1,0 +1,1 @@
+"""A pattern taken apart into the intensities of the lines of a known cell."""

@@ -1,0 +1,1 @@
+"""Cells judged by the positions of lines."""

@@ -1,0 +1,1 @@
+"""Lattices: metric, centring, Bravais types, strain, volumes."""

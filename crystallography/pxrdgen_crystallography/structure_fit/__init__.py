@@ -1,0 +1,1 @@
+"""Arrangements of atoms fitted to grouped intensities."""

@@ -1,0 +1,1 @@
+"""Files read and written: CIF, patterns, instruments, folders."""

@@ -1,0 +1,169 @@
+"""Read a measured pattern from a file of any format an installed reader knows."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pxrdgen.errors import PatternError, PxrdgenError
+from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import Registry
+from pxrdgen.values.instrument import CUKA, Radiation
+from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_files.measurement import (
+    ASSUMED,
+    FROM_FILE,
+    GIVEN,
+    MAX_FILE_BYTES,
+    RADIATION_SOURCE,
+    notes_of,
+    with_radiation,
+)
+
+_LOG = logging.getLogger(__name__)
+
+#: How much of a file readers sniff at.
+HEAD_BYTES = 4096
+
+#: Readers less sure than this are not tried, and a reader at least :data:`_CERTAIN` has the last word.
+_UNLIKELY, _CERTAIN = 0.05, 0.95
+
+#: Wavelengths of file and caller that differ by more (A) are worth a sentence.
+_SAME_WAVELENGTH = 2e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    name: str
+    reader: PatternReader
+
+
+def read_pattern(
+    path: str | os.PathLike[str],
+    *,
+    registry: Registry,
+    radiation: Radiation | None = None,
+    reader: str | None = None,
+) -> PowderPattern:
+    """The pattern in a file, its format told from the content.
+
+    All readers sniff; they are tried by falling confidence until one succeeds. The wavelength is the file's, else
+    ``radiation``, else Cu K-alpha; ``metadata["radiation_source"]`` says ``file``, ``given`` or ``assumed``. What was
+    repaired or assumed is in ``metadata["notes"]``, one sentence a line (:func:`pxrdgen_files.measurement.notes_of`).
+
+    Args:
+        path: the file.
+        registry: where readers are found.
+        radiation: the lines, for files that do not state them.
+        reader: name of the only reader to use, instead of sniffing.
+
+    Raises:
+        PatternError: no such file, empty, a folder, larger than 64 MiB, of no known format, or damaged.
+        UnknownComponentError: ``reader`` is not installed.
+    """
+    file = Path(path)
+    head = _checked_head(file)
+    if reader is not None:
+        pattern = _read(_Named(name=reader, reader=registry.build(ComponentKind.READER, reader)), file)
+    else:
+        pattern = _first_success(_by_confidence(registry, head, file.suffix.lower()), file)
+    return _with_wavelength(pattern, radiation)
+
+
+def _checked_head(file: Path) -> bytes:
+    """The first 4 KiB of a file that can be read."""
+    try:
+        if not file.exists():
+            near = f"; did you mean {_neighbour(file)}?" if _neighbour(file) else "; check the path"
+            raise PatternError(f"got {file}, which does not exist, expected a pattern file{near}")
+        if not file.is_file():
+            raise PatternError(f"got {file}, which is not a file, expected a pattern file; name the file in the folder")
+        size = file.stat().st_size
+        if size == 0:
+            raise PatternError(f"got {file}, which is empty, expected a pattern; was it copied completely?")
+        if size > MAX_FILE_BYTES:
+            raise PatternError(
+                f"got {file} of {size >> 20} MiB, expected at most {MAX_FILE_BYTES >> 20} MiB; export one scan as xy"
+            )
+        with file.open("rb") as handle:
+            return handle.read(HEAD_BYTES)
+    except (OSError, ValueError) as error:
+        if isinstance(error, PatternError):
+            raise
+        raise PatternError(f"got {file}, which cannot be opened ({error}); check its name and permissions") from None
+
+
+def _neighbour(file: Path) -> str:
+    """A file of the same stem in the same folder, or nothing."""
+    folder = file.parent
+    if not folder.is_dir():
+        return ""
+    wanted = file.stem.casefold()
+    return next((entry.name for entry in sorted(folder.iterdir()) if entry.stem.casefold() == wanted), "")
+
+
+def _by_confidence(registry: Registry, head: bytes, suffix: str) -> list[tuple[float, _Named]]:
+    """Readers that may know the format, the likeliest first. One that fails to sniff is passed over."""
+    found: list[tuple[float, _Named]] = []
+    for component in registry.components(ComponentKind.READER):
+        try:
+            built = registry.build(ComponentKind.READER, component.qualified_name)
+            confidence = float(built.sniff(head, suffix))
+            found.append((confidence, _Named(name=component.record.name, reader=built)))
+        except Exception as error:  # a stranger's reader must not stop the others
+            _LOG.warning("reader %s is passed over: %s", component.qualified_name, error)
+    likely = [entry for entry in found if entry[0] >= _UNLIKELY]
+    return sorted(likely, key=lambda entry: (-entry[0], entry[1].name))
+
+
+def _first_success(candidates: list[tuple[float, _Named]], file: Path) -> PowderPattern:
+    first: PatternError | None = None
+    for confidence, named in candidates:
+        try:
+            return _read(named, file)
+        except PatternError as error:
+            first = first or error
+            if confidence >= _CERTAIN:
+                break
+    if first is not None:
+        raise first
+    raise PatternError(
+        f"got {file.name}, whose format no installed reader knows, expected xy, xye, csv, GSAS, xrdml, raw, brml, uxd, "
+        "ras, rasx or powder CIF; export it as two columns, 2theta and intensity"
+    )
+
+
+def _read(named: _Named, file: Path) -> PowderPattern:
+    try:
+        return named.reader.read(file)
+    except PatternError:
+        raise
+    except PxrdgenError as error:
+        raise PatternError(f"{file.name}, reader {named.name!r}: {error}") from error
+    except Exception as error:
+        raise PatternError(
+            f"got {file.name}, on which the reader {named.name!r} failed ({type(error).__name__}: {error}); "
+            "is the file damaged? Export it as two columns, 2theta and intensity"
+        ) from error
+
+
+def _with_wavelength(pattern: PowderPattern, radiation: Radiation | None) -> PowderPattern:
+    stated = pattern.metadata.get(RADIATION_SOURCE) == FROM_FILE
+    if stated:
+        own = pattern.instrument.radiation
+        if radiation is None or abs(own.mean_wavelength - radiation.mean_wavelength) < _SAME_WAVELENGTH:
+            return pattern
+        note = (
+            f"the file states {own.wavelength:g} A, which is used; the {radiation.wavelength:g} A asked for is not: "
+            "remove the wavelength from the file, or export two columns, to use it"
+        )
+        return with_radiation(pattern, own, FROM_FILE, note)
+    if radiation is not None:
+        return with_radiation(pattern, radiation, GIVEN)
+    return with_radiation(pattern, CUKA, ASSUMED, "the file does not state the wavelength: Cu K-alpha is assumed")
+
+
+__all__ = ["MAX_FILE_BYTES", "notes_of", "read_pattern"]

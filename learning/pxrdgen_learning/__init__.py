@@ -1,0 +1,1 @@
+"""Learned components: data, training, generative paths, weights."""

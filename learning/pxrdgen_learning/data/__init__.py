@@ -1,0 +1,1 @@
+"""Tables of crystals: read, fetched, written."""

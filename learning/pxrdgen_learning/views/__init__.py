@@ -1,0 +1,1 @@
+"""Patterns and structures as networks see them."""

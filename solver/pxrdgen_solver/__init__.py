@@ -1,0 +1,1 @@
+"""The solve loop: the one that the product and every benchmark run."""

@@ -1,0 +1,1 @@
+"""From what a search found to a ranked answer with a verdict."""

@@ -1,0 +1,81 @@
+"""Turning a ranked refinement into the entry a user reads: conventional cell, setting, uncertainties, warnings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.elements import SYMBOLS
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.refinement import RefinementResult
+from pxrdgen.values.solution import Candidate
+from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_crystallography.symmetry.contacts import shortest_contacts
+from pxrdgen_crystallography.symmetry.conventional import to_conventional
+from pxrdgen_crystallography.symmetry.uncertainty import conventional_cell_su
+from pxrdgen_solver.answer.ranking import Ranked
+
+#: contacts below this share of the sum of covalent radii are warned about.
+SHORT_CONTACT = 0.75
+#: an element with less than this share of the scattering (sum of Z^2) is hardly seen by X-rays.
+HARDLY_SEEN = 0.01
+
+
+def solution_candidate(entry: Ranked, problem: StructureProblem) -> Candidate:
+    """The candidate of a refined finalist, in the user's cell and setting where they hold it."""
+    finalist = entry.finalist
+    found = refined_candidate(entry.refinement, finalist.symmetry, problem, origin=finalist.origin, score=entry.score)
+    return replace(found, warnings=(*found.warnings, *_warnings(entry.refinement.crystal, entry)))
+
+
+def refined_candidate(
+    refinement: RefinementResult,
+    symmetry: SymmetrisedCrystal | None,
+    problem: StructureProblem,
+    *,
+    origin: str,
+    score: float,
+) -> Candidate:
+    """A refinement in the user's cell and setting where they hold it; its warnings are about the setting alone."""
+    refined = refinement.crystal
+    if symmetry is not None:
+        symmetry = replace(symmetry, crystal=refined)
+    conventional = to_conventional(refined, symmetry=symmetry, problem=problem)
+    coordinate_su, cell_su, u_su = refinement.coordinate_su, refinement.cell_su, refinement.u_iso_su
+    return Candidate(
+        refinement=refinement,
+        origin=origin,
+        space_group_number=conventional.space_group.number,
+        space_group_symbol=conventional.space_group.hm_symbol,
+        conventional=conventional.crystal,
+        score=score,
+        warnings=conventional.notes,
+        conventional_cell_su=None if cell_su is None else conventional_cell_su(conventional, cell_su),
+        conventional_coordinate_su=None if coordinate_su is None else conventional.coordinate_su(coordinate_su),
+        conventional_u_su=None if u_su is None else u_su[conventional.sources],
+    )
+
+
+def crystal_warnings(crystal: Crystal) -> list[str]:
+    """Sentences on short contacts and on elements that X-rays hardly see."""
+    found = []
+    contact = shortest_contacts(crystal)
+    if contact < SHORT_CONTACT:
+        found.append(f"two atoms come within {contact:.2f} of the sum of their covalent radii")
+    numbers, counts = np.unique(crystal.species, return_counts=True)
+    weight = counts * numbers.astype(np.float64) ** 2
+    for number, share in zip(numbers.tolist(), weight / weight.sum(), strict=True):
+        if share < HARDLY_SEEN and len(numbers) > 1:
+            found.append(
+                f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess"
+            )
+    return found
+
+
+def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
+    found = crystal_warnings(crystal)
+    if not entry.refinement.converged:
+        found.append(f"refinement: {entry.refinement.message}")
+    return found

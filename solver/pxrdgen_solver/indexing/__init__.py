@@ -1,0 +1,1 @@
+"""Cells found in a pattern."""

@@ -1,0 +1,1 @@
+"""One loop from a prepared question to the answer."""

@@ -1,0 +1,1 @@
+"""What is asked: a pattern, a composition, a cell in any setting."""

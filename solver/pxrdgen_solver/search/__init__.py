@@ -1,0 +1,1 @@
+"""The search: generators propose, least squares disposes."""

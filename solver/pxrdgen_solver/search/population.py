@@ -1,0 +1,82 @@
+"""The candidates of one generator: proposed, fitted, the best kept, disturbed and proposed again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pxrdgen.interfaces.components import Generator
+from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen_solver.search.fitting import CandidateFitter, joined_batches
+from pxrdgen_solver.search.pool import Pool, joined
+
+#: share of its candidates that a generator with cheap proposals draws afresh in a later round.
+FRESH = 1 / 3
+#: strengths of the disturbance, used in turn.
+STRENGTHS = (0.5, 0.35, 0.7)
+
+
+@dataclass
+class Population:
+    """What one generator has found, apart from the others so that none crowds another out.
+
+    Args:
+        problem: what is searched.
+        target: its intensities.
+        generator: begun for the problem.
+        fitter: of the target.
+        size: how many are kept.
+        pool: the best of this generation; ``None`` before there is one.
+        idle: rounds since the best got better.
+    """
+
+    problem: StructureProblem
+    target: IntensityTarget
+    generator: Generator
+    fitter: CandidateFitter = field(repr=False)
+    size: int
+    pool: Pool | None = field(default=None, repr=False)
+    idle: int = 0
+
+    def advance(self, round_number: int, rng: torch.Generator) -> bool:
+        """One round; ``False`` if the generator has nothing to propose."""
+        before = self.pool.best_score if self.pool is not None else float("inf")
+        proposals, texture = self._proposals(round_number, rng)
+        if len(proposals) == 0:
+            return False
+        fitted = self.fitter.fitted(proposals, texture)
+        kept = fitted if self.pool is None else joined([self.pool, fitted])
+        self.pool = self.fitter.with_texture(kept.best(self.size, self.target.num_groups))
+        self.idle = 0 if self.pool.best_score < before - 1e-3 * max(before, 0.02) else self.idle + 1
+        return True
+
+    def start_afresh(self) -> None:
+        """Forget this generation."""
+        self.pool, self.idle = None, 0
+
+    def _proposals(self, round_number: int, rng: torch.Generator) -> tuple[CandidateBatch, Tensor | None]:
+        """Candidates and the texture [M, H] each begins with, if any: newcomers the best one's, children a parent's.
+
+        Texture belongs to the sample; but where a wrong one hides the answer, it hides it from this population alone.
+        """
+        generator, problem, target = self.generator, self.problem, self.target
+        count = self.size * generator.proposals_per_candidate
+        if self.pool is None:
+            return generator.generate(problem, target, count, rng), None
+        fresh = count if generator.continues else round(FRESH * count) if generator.proposals_per_candidate > 1 else 0
+        parents = self.pool.fit.parameters
+        batches, rows = [], torch.zeros(0, dtype=torch.long)
+        if fresh:
+            batches.append(generator.generate(problem, target, fresh, rng))
+            rows = torch.zeros(len(batches[0]), dtype=torch.long)
+        if generator.can_renoise and fresh < count:
+            best = max(len(self.pool) // 2, 1)
+            chosen = torch.randint(best, (count - fresh,), generator=rng)
+            strength = STRENGTHS[round_number % len(STRENGTHS)]
+            batches.append(generator.renoise(problem, target, parents.frac_coords[chosen], strength, rng))
+            rows = torch.cat([rows, chosen])
+        return joined_batches(batches, target), None if parents.texture is None else parents.texture[rows]

@@ -1,0 +1,1 @@
+"""Space groups ranked by what a pattern says."""
