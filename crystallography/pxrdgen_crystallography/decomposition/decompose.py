@@ -8,6 +8,8 @@ confined to low angles.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +17,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN, MAX_ZERO, WIDTH_RANGE
 from pxrdgen_crystallography.decomposition.lines import (
     Lines,
     bragg_angles,
@@ -35,10 +38,6 @@ DIRECT_STEPS, FINAL_STEPS = 4, 10
 GOOD_ENOUGH = 1.5
 #: Chebyshev terms that correct the prepared background.
 BACKGROUND_TERMS = 8
-#: how far zero (degrees) and strains may move in all.
-MAX_ZERO, MAX_STRAIN = 0.25, 0.015
-WIDTH_NAMES = ("u", "w", "x", "y")
-FINITE_STEP = {"strain": 1e-5, "zero": 1e-4, "u": 0.05, "w": 0.05, "x": 0.02, "y": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +77,46 @@ class Decomposition:
 class _State:
     strain: FloatArray
     instrument: Instrument
+
+
+class _Free(ABC):
+    """One number that is refined; ``step`` is that of its finite difference."""
+
+    step: float
+
+    @abstractmethod
+    def moved(self, state: _State, change: float) -> _State:
+        """The state with it changed, bounds left to :func:`_bounded`."""
+
+
+@dataclass(frozen=True)
+class _FreeStrain(_Free):
+    number: int
+    step: float = 1e-5
+
+    def moved(self, state: _State, change: float) -> _State:
+        strain = state.strain.copy()
+        strain[self.number] += change
+        return replace(state, strain=strain)
+
+
+@dataclass(frozen=True)
+class _FreeOfInstrument(_Free):
+    name: str
+    step: float
+
+    def moved(self, state: _State, change: float) -> _State:
+        value = getattr(state.instrument, self.name) + change
+        return replace(state, instrument=replace(state.instrument, **{self.name: value}))
+
+
+_ZERO = _FreeOfInstrument("zero", 1e-4)
+_WIDTHS = (
+    _FreeOfInstrument("u", 0.05),
+    _FreeOfInstrument("w", 0.05),
+    _FreeOfInstrument("x", 0.02),
+    _FreeOfInstrument("y", 0.05),
+)
 
 
 @dataclass(frozen=True)
@@ -125,25 +164,19 @@ def decompose(
         )
 
     whole = part(1.0, 1.0)
-    names = _names(len(strains) if refine_cell else 0, widths=False)
+    cell: tuple[_Free, ...] = (*map(_FreeStrain, range(len(strains))), _ZERO) if refine_cell else ()
     start = _State(strain=np.zeros(len(strains)), instrument=instrument)
-    fits = [whole.fit(start, whole.even_areas(), names, DIRECT_STEPS)]
+    fits = [whole.fit(start, whole.even_areas(), cell, DIRECT_STEPS)]
     if refine_cell and fits[0].misfit > GOOD_ENOUGH**2 * whole.grid.size:
         state = start
         for fraction, blur, steps in BLURRED_STAGES:
             stage = part(fraction, blur)
-            state = stage.fit(state, stage.even_areas(), names, steps).state
-        fits.append(whole.fit(state, whole.even_areas(), names, DIRECT_STEPS))
+            state = stage.fit(state, stage.even_areas(), cell, steps).state
+        fits.append(whole.fit(state, whole.even_areas(), cell, DIRECT_STEPS))
     best = min(fits, key=lambda fit: fit.misfit)
     if refine_widths:
-        names = _names(len(strains) if refine_cell else 0, widths=True)
-        best = whole.fit(best.state, best.areas, names, FINAL_STEPS, best.background)
+        best = whole.fit(best.state, best.areas, (*cell, *_WIDTHS), FINAL_STEPS, best.background)
     return whole.result(best, background_su)
-
-
-def _names(strains: int, *, widths: bool) -> list[str]:
-    names = [f"strain{q}" for q in range(strains)] + (["zero"] if strains else [])
-    return names + (list(WIDTH_NAMES) if widths else [])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,24 +206,26 @@ class _Part:
         return np.full(len(self.lines), max(float(np.mean(self.observed - self.background)), 1e-9) * 0.05)
 
     def fit(
-        self, state: _State, areas: FloatArray, names: list[str], steps: int, background: FloatArray | None = None
+        self,
+        state: _State,
+        areas: FloatArray,
+        free: Sequence[_Free],
+        steps: int,
+        background: FloatArray | None = None,
     ) -> _Fit:
-        """Damped Gauss-Newton on the named parameters, intensities following at each step."""
+        """Damped Gauss-Newton on what is free, intensities following at each step."""
         weight = 1.0 / self.sigma
         shapes = self.shapes(state)
         areas, background = self.intensities(shapes, areas, self.background if background is None else background, 12)
         misfit = self._misfit(shapes, areas, background)
         damping = 1e-3
         for _ in range(steps):
-            if not names:
+            if not free:
                 break
             model = shapes @ areas
             residual = (self.observed - background - model) * weight
             columns = [
-                ((self.shapes(_moved(state, name, FINITE_STEP[name.rstrip("0123456789")])) @ areas) - model)
-                / FINITE_STEP[name.rstrip("0123456789")]
-                * weight
-                for name in names
+                ((self.shapes(each.moved(state, each.step)) @ areas) - model) / each.step * weight for each in free
             ]
             jacobian = np.stack(columns, axis=1)
             normal, gradient = jacobian.T @ jacobian, jacobian.T @ residual
@@ -199,8 +234,8 @@ class _Part:
                 scale = np.diag(normal) * damping + 1e-12 * np.trace(normal) + 1e-30
                 step = np.linalg.solve(normal + np.diag(scale), gradient)
                 trial = state
-                for name, change in zip(names, step, strict=True):
-                    trial = _moved(trial, name, float(change))
+                for each, change in zip(free, step, strict=True):
+                    trial = each.moved(trial, float(change))
                 trial = _bounded(trial)
                 trial_shapes = self.shapes(trial)
                 trial_areas, trial_background = self.intensities(trial_shapes, areas, background, 4)
@@ -281,21 +316,13 @@ class _Part:
         )
 
 
-def _moved(state: _State, name: str, change: float) -> _State:
-    if name.startswith("strain"):
-        strain = state.strain.copy()
-        strain[int(name[6:])] += change
-        return replace(state, strain=strain)
-    return replace(state, instrument=replace(state.instrument, **{name: getattr(state.instrument, name) + change}))
-
-
 def _bounded(state: _State) -> _State:
     instrument = state.instrument
-    limits = {"zero": (-MAX_ZERO, MAX_ZERO), "u": (0.0, 400.0), "w": (0.5, 400.0), "x": (0.0, 60.0), "y": (0.0, 120.0)}
-    clipped = {name: float(np.clip(getattr(instrument, name), *span)) for name, span in limits.items()}
+    clipped = {each.name: float(np.clip(getattr(instrument, each.name), *WIDTH_RANGE[each.name])) for each in _WIDTHS}
     # V = -2 sqrt(U W) would let the Gaussian width vanish; half of that keeps it real at every angle
     floor = -math.sqrt(clipped["u"] * clipped["w"])
     clipped["v"] = float(max(instrument.v, floor))
+    clipped["zero"] = float(np.clip(instrument.zero, -MAX_ZERO, MAX_ZERO))
     strain = np.clip(state.strain, -MAX_STRAIN, MAX_STRAIN)
     return _State(strain=strain, instrument=replace(instrument, **clipped))  # type: ignore[arg-type]
 
