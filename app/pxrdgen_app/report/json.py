@@ -134,6 +134,7 @@ def _refinement(refinement: RefinementResult) -> dict[str, object]:
         "r_wp_without_background": refinement.r_wp_without_background,
         "parameters": refinement.parameters,
         "parameter_su": refinement.parameter_su,
+        "directions": {entry.name: entry.direction for entry in refinement.quantities if entry.direction is not None},
         "converged": refinement.converged,
         "message": refinement.message,
     }

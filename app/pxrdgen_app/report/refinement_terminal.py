@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pxrdgen_app.report.formula import formula_text, short_symbol
-from pxrdgen_app.report.numbers import fixed, percent, significant, with_su
+from pxrdgen_app.report.numbers import fixed, percent, with_su
 from pxrdgen_app.report.sites import sites
-from pxrdgen_app.report.wording import parameter_label
+from pxrdgen_app.report.wording import quantity_text
 from pxrdgen_solver.refinement.values import Refinement
 
 if TYPE_CHECKING:
@@ -81,13 +81,12 @@ def _atoms(refinement: Refinement) -> Table:
 def _parameters(refinement: Refinement) -> list[str]:
     fit = refinement.fit
     lines = []
-    for name in ("zero", "displacement", "sh_l", "march_dollase"):
-        if name in fit.parameters and (fit.parameter_su.get(name) or name == "zero"):
-            value, su = fit.parameters[name], fit.parameter_su.get(name)
-            axis = refinement.texture_axis()
-            tail = f" along ({' '.join(map(str, axis))})" if name == "march_dollase" and axis is not None else ""
-            label, unit = parameter_label(name)
-            lines.append(f"{label} {with_su(value, su) if su else significant(value, 4)} {unit}".rstrip() + tail)
+    for entry in fit.quantities:
+        if entry.told:
+            words = f"{entry.label} {quantity_text(entry, 4)} {entry.unit}".rstrip()
+            if entry.direction is not None:
+                words += f" along ({' '.join(map(str, refinement.conventional_axis(entry.direction)))})"
+            lines.append(words)
     for phase in fit.impurities:
         name = phase.crystal.name or phase.crystal.formula
         errors = phase.cell_su or (0.0,) * 6

@@ -9,9 +9,9 @@ from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Candidate
 from pxrdgen_app.report.formula import formula_units
 from pxrdgen_app.report.markup import bullets, escape, facts, formula_html, row, space_group_html, table
-from pxrdgen_app.report.numbers import MISSING, fixed, percent, significant, with_su
+from pxrdgen_app.report.numbers import MISSING, fixed, percent, with_su
 from pxrdgen_app.report.sites import Site
-from pxrdgen_app.report.wording import parameter_label
+from pxrdgen_app.report.wording import quantity_text
 
 _AXES = ("<i>a</i>", "<i>b</i>", "<i>c</i>")
 _ANGLES = ("α", "β", "γ")
@@ -84,11 +84,11 @@ def _site_table(sites: tuple[Site, ...]) -> str:
 
 def _parameters(candidate: Candidate) -> str:
     rows = []
-    errors = candidate.refinement.parameter_su
-    for name, value in candidate.refinement.parameters.items():
-        label, unit = parameter_label(name)
-        text = with_su(value, errors[name]) if errors.get(name) else significant(value)
-        rows.append(row((escape(label), text, escape(unit)), text_columns=1))
+    for entry in candidate.refinement.quantities:
+        label = escape(entry.label)
+        if entry.direction is not None:
+            label += f" along ({' '.join(map(str, entry.direction))}) of the primitive cell"
+        rows.append(row((label, quantity_text(entry), escape(entry.unit)), text_columns=1))
     if not rows:
         return ""
     body = table(("Parameter", "Value", "Unit"), rows)

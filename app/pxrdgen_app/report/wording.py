@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen.values.solution import Evidence, Solution, Verdict
-from pxrdgen_app.report.numbers import MISSING, fixed, percent
+from pxrdgen_app.report.numbers import MISSING, fixed, percent, significant, with_su
 
 _HEADLINES = MappingProxyType(
     {
@@ -85,27 +86,8 @@ def measures(evidence: Evidence) -> tuple[Measure, ...]:
     )
 
 
-_PARAMETERS = MappingProxyType(
-    {
-        "scale": ("Scale factor", ""),
-        "zero": ("Zero shift", "° 2θ"),
-        "displacement": ("Sample displacement", "° 2θ × cos θ"),
-        "march_dollase": ("March–Dollase ratio", ""),
-        "u": ("Gaussian width U", "centidegree²"),
-        "v": ("Gaussian width V", "centidegree²"),
-        "w": ("Gaussian width W", "centidegree²"),
-        "x": ("Lorentzian width X", "centidegree"),
-        "y": ("Lorentzian width Y", "centidegree"),
-        "sh_l": ("Axial divergence (S + H) / L", ""),
-        "u_iso": ("Overall displacement", "Å²"),
-        "background_terms": ("Background terms", ""),
-        "texture_h": ("Texture axis h", "of the primitive cell"),
-        "texture_k": ("Texture axis k", "of the primitive cell"),
-        "texture_l": ("Texture axis l", "of the primitive cell"),
-    }
-)
-
-
-def parameter_label(name: str) -> tuple[str, str]:
-    """A refined parameter's words and unit; an unknown name stands for itself."""
-    return _PARAMETERS.get(name.lower(), (name.replace("_", " "), ""))
+def quantity_text(quantity: RefinedQuantity, digits: int = 5) -> str:
+    """Its value with its uncertainty, or with ``digits`` significant digits where there is none."""
+    if quantity.su is None:
+        return significant(quantity.value, digits)
+    return with_su(quantity.value, quantity.su)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,28 @@ class RefinedImpurity:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefinedQuantity:
+    """A number of the fit besides cell, coordinates and impurities, with all that a report says of it.
+
+    Args:
+        name: for files and programs, such as ``"zero"``; no two of a result share one.
+        label: the same in words.
+        value: in ``unit``, which is empty for a pure number.
+        su: standard uncertainty; ``None`` where it was held, or if unknown.
+        direction: Miller indices in the result's own cell of the direction it belongs to, such as a texture axis.
+        told: whether a report of a few lines tells it.
+    """
+
+    name: str
+    label: str
+    value: float
+    unit: str = ""
+    su: float | None = None
+    direction: tuple[int, int, int] | None = None
+    told: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RefinementResult:
     """One structure fitted to the whole profile. R factors are fractions (0.05 is 5 %), background included.
 
@@ -108,13 +130,12 @@ class RefinementResult:
         crystal: the refined structure with ``u_iso``.
         r_wp, r_p, r_exp, gof: agreement factors; infinite when refinement failed.
         r_wp_without_background: the same with the background subtracted from the observed in the denominator.
-        parameters: refined numbers by name (scale, zero, march_dollase, ...); units in the name's entry of the report.
+        quantities: the numbers of the fit besides, refined or held, in the order of the report.
         cell_su: standard uncertainties of a b c (A) alpha beta gamma (degrees), 0 where fixed; ``None`` if unknown.
         coordinate_su: [N, 3] standard uncertainties of the fractional coordinates; ``None`` if unknown.
         curves: profiles for plots; ``None`` when refinement failed.
         converged: whether the shifts became small against their uncertainties.
         message: what happened, one sentence.
-        parameter_su: standard uncertainties of refined entries of ``parameters``, by the same names.
         u_iso_su: [N] standard uncertainties of ``crystal.u_iso`` (A^2), 0 where held; ``None`` if unknown.
         num_parameters: numbers refined; 0 if unknown.
         impurities: the known crystals of the measurement, refined, in its order.
@@ -126,13 +147,22 @@ class RefinementResult:
     r_exp: float
     gof: float
     r_wp_without_background: float = float("inf")
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    quantities: tuple[RefinedQuantity, ...] = ()
     cell_su: tuple[float, ...] | None = None
     coordinate_su: FloatArray | None = None
     curves: ProfileCurves | None = None
     converged: bool = True
     message: str = ""
-    parameter_su: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     u_iso_su: FloatArray | None = None
     num_parameters: int = 0
     impurities: tuple[RefinedImpurity, ...] = ()
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Values of the quantities by name."""
+        return MappingProxyType({entry.name: entry.value for entry in self.quantities})
+
+    @property
+    def parameter_su(self) -> Mapping[str, float]:
+        """Standard uncertainties of the refined quantities by name."""
+        return MappingProxyType({entry.name: entry.su for entry in self.quantities if entry.su is not None})

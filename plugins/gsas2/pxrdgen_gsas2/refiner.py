@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces.components import Refiner
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_crystallography.diffraction.agreement import agreement
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
@@ -23,6 +21,7 @@ from pxrdgen_gsas2.failures import Gsas2Error
 from pxrdgen_gsas2.instruments import instrument_request
 from pxrdgen_gsas2.options import Gsas2Options
 from pxrdgen_gsas2.propagation import cell_su, coordinate_su
+from pxrdgen_gsas2.quantities import quantities
 
 #: hydrogen, and an element with a smaller share of the cell's sum of Z^2, is hardly seen: its Uiso is held.
 FAINT = 0.004
@@ -206,7 +205,6 @@ def _result(
         raise ValueError(f"a profile of {calculated.size} points for {measurement.two_theta.size}")
     quality = agreement(measurement, calculated, background, int(value["num_parameters"]))
     crystal = phase.crystal(found)
-    parameters = _parameters(value, phase, crystal)
     return RefinementResult(
         crystal=crystal,
         r_wp=quality.r_wp,
@@ -214,10 +212,7 @@ def _result(
         r_exp=quality.r_exp,
         gof=quality.gof,
         r_wp_without_background=quality.r_wp_without_background,
-        parameters=MappingProxyType(parameters),
-        parameter_su=MappingProxyType(
-            {name: float(entry[1]) for name, entry in value["parameters"].items() if entry[1]}
-        ),
+        quantities=quantities(value["parameters"], phase, crystal),
         cell_su=cell_su(phase, found),
         coordinate_su=coordinate_su(phase, found, start.symmetry),
         u_iso_su=np.array(found["u_iso_su"])[phase.parents[phase.members]],
@@ -235,16 +230,6 @@ def _result(
         message=_message(value, answer),
         impurities=_impurities(impurities, phase, value),
     )
-
-
-def _parameters(value: Mapping[str, Any], phase: ConventionalPhase, crystal: Crystal) -> dict[str, float]:
-    named = {name: float(entry[0]) for name, entry in value["parameters"].items()}
-    if "texture_h" in named:
-        axis = phase.start_axis([named[f"texture_{name}"] for name in "hkl"])
-        named |= {f"texture_{name}": float(index) for name, index in zip("hkl", axis, strict=True)}
-    assert crystal.u_iso is not None  # noqa: S101 - the worker always says it
-    means = {SYMBOLS[int(z)]: float(crystal.u_iso[crystal.species == z].mean()) for z in np.unique(crystal.species)}
-    return named | {f"u_iso_{symbol}": mean for symbol, mean in means.items()}
 
 
 def _ticks(found: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pxrdgen_refiners.held_shapes import HeldShapes
 from pxrdgen_refiners.linear import scale_and_background
-from pxrdgen_refiners.parameters import State
+from pxrdgen_refiners.state import State
 
 #: lengths of the series that are tried; the first stages use ``FIRST_TERMS``.
 BACKGROUND_TRIED, FIRST_TERMS = (3, 4, 6, 9, 12, 15, 18, 24), 6

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen_refiners.intensity_model import IntensityModel
-from pxrdgen_refiners.parameters import Block, State, phase_state
 from pxrdgen_refiners.profile_model import Objective, WholeProfile
+from pxrdgen_refiners.quantity import Quantity
+from pxrdgen_refiners.state import State, phase_state
 
 FloatArray = NDArray[np.float64]
 
@@ -35,13 +36,13 @@ class HeldShapes(Objective):
         projected = self.gram[: z.size, : z.size] @ z
         return float(z @ projected - 2.0 * self.projection[: z.size] @ z + self.constant)
 
-    def normal(self, state: State, active: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
+    def normal(self, state: State, active: Sequence[Quantity]) -> tuple[FloatArray, FloatArray]:
         """J^T W J and J^T W (o - c)."""
         design, z = self.design(state, active)
         gram = self.gram[: z.size, : z.size]
         return design.T @ gram @ design, design.T @ (self.projection[: z.size] - gram @ z)
 
-    def promise(self, state: State, active: Sequence[Block], slopes: FloatArray) -> FloatArray:
+    def promise(self, state: State, active: Sequence[Quantity], slopes: FloatArray) -> FloatArray:
         """Fall of chi^2 that one more parameter would bring in a linear step, the active ones following: [C].
 
         ``slopes`` [K, C] are the derivatives of the line intensities by C such parameters, tried one by one.
@@ -61,23 +62,20 @@ class HeldShapes(Objective):
         curvature = own - np.einsum("pc,pc->c", scale[:, None] * cross, shared)
         return np.asarray(gradient**2 / np.maximum(curvature, 1e-6 * own + 1e-300))
 
-    def design(self, state: State, active: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
+    def design(self, state: State, active: Sequence[Quantity]) -> tuple[FloatArray, FloatArray]:
         """[K + S + T, P] derivatives of z, and z."""
         intensities, slopes = self.model.derivatives(state, active)
-        lines, phases, terms = intensities.size, len(state.phases), state.background.size
+        z = _vector(state, intensities)
         parts = []
-        for block in active:
-            part = np.zeros((lines + phases + terms, self.model.freedom.size(block, state)))
-            if block is Block.BACKGROUND:
-                part[lines + phases :] = np.eye(terms)
-            elif block is Block.PHASE_SCALES:
-                part[lines : lines + phases] = np.eye(phases)
-            elif block is Block.SCALE:
-                part[:lines, 0] = intensities
-            else:
-                part[:lines] = state.scale * slopes[block]
+        for quantity in active:
+            part = np.zeros((z.size, quantity.size(state, self.model.freedom)))
+            linear = quantity.linear_slopes(state)
+            if quantity in slopes:
+                part[: intensities.size] = slopes[quantity]
+            if linear is not None:
+                part[intensities.size :] = linear
             parts.append(part)
-        return np.concatenate(parts, axis=1), _vector(state, intensities)
+        return np.concatenate(parts, axis=1), z
 
 
 def _vector(state: State, intensities: FloatArray) -> FloatArray:

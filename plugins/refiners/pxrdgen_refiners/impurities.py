@@ -16,9 +16,9 @@ from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_bas
 from pxrdgen_crystallography.symmetry.primitive import primitive
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
-from pxrdgen_refiners.parameters import SHIFT_SPREAD, Freedom, PhaseState, State, phase_state
 from pxrdgen_refiners.profile_model import WholeProfile
 from pxrdgen_refiners.reflections import reflections_of
+from pxrdgen_refiners.state import SHIFT_SPREAD, Freedom, PhaseState, State, phase_state
 
 FloatArray = NDArray[np.float64]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +23,10 @@ from pxrdgen_refiners.distances import distance_restraints
 from pxrdgen_refiners.impurities import impurity_models, impurity_start
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.parameters import (
-    FAINT_SHIFT_SPREAD,
-    SHIFT_SPREAD,
-    Freedom,
-    State,
-    phase_state,
-)
 from pxrdgen_refiners.reflections import reflections_of
 from pxrdgen_refiners.stages import Fitted, run_stages
-from pxrdgen_refiners.statistics import Uncertainties, at_limits, named_parameters, uncertainties
+from pxrdgen_refiners.state import FAINT_SHIFT_SPREAD, SHIFT_SPREAD, Freedom, State, phase_state
+from pxrdgen_refiners.statistics import Uncertainties, uncertainties
 
 FloatArray = NDArray[np.float64]
 
@@ -178,7 +171,7 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
     freedom, model = profile.model.freedom, profile.model
     background, peaks = profile.background(state), profile.peaks(state)
     calculated = background + peaks
-    count = sum(freedom.size(block, state) for block in fitted.active)
+    count = sum(quantity.size(state, freedom) for quantity in fitted.active)
     quality = agreement(measurement, calculated, background, count)
     found = uncertainties(fitted, quality.gof)
     crystal = Crystal(
@@ -189,7 +182,7 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
         name=start.crystal.name,
     )
     message = "converged" if fitted.converged else "stopped before shifts became small"
-    stuck = at_limits(state, freedom)
+    stuck = [words for quantity in fitted.active for words in quantity.at_limits(state, freedom)]
     impurities = [phase.model for phase in profile.phases]
     return RefinementResult(
         crystal=crystal,
@@ -198,7 +191,7 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
         r_exp=quality.r_exp,
         gof=quality.gof,
         r_wp_without_background=quality.r_wp_without_background,
-        parameters=MappingProxyType(named_parameters(state, freedom)),
+        quantities=found.quantities,
         cell_su=found.cell,
         coordinate_su=found.coordinates,
         curves=ProfileCurves(
@@ -214,7 +207,6 @@ def _result(measurement: Measurement, start: RefinementStart, fitted: Fitted) ->
         ),
         converged=fitted.converged,
         message=f"{message}; at its limit: {', '.join(stuck)}" if stuck else message,
-        parameter_su=MappingProxyType(found.parameters),
         u_iso_su=found.u_iso,
         num_parameters=count,
         impurities=_refined_impurities(measurement, crystal, fitted, found),

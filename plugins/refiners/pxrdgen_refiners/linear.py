@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from pxrdgen_refiners.held_shapes import HeldShapes
-from pxrdgen_refiners.parameters import LINEAR, State
+from pxrdgen_refiners.quantities import LINEAR
+from pxrdgen_refiners.state import State
 
 
 def scale_and_background(form: HeldShapes, state: State) -> tuple[State, float]:

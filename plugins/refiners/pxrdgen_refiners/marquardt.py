@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen_refiners.parameters import Block, Freedom, State
 from pxrdgen_refiners.profile_model import Objective
+from pxrdgen_refiners.quantity import Quantity
+from pxrdgen_refiners.state import Freedom, State
 
 FloatArray = NDArray[np.float64]
 
 FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-9
 TRIES = 6
-#: parameters of a block that change nothing are damped as if they changed this share of the block's mean.
+#: numbers of a quantity that change nothing are damped as if they changed this share of its mean.
 FLOOR = 1e-3
 LEAST_GAIN = 1e-7
 
@@ -39,7 +40,7 @@ def minimise(
     objective: Objective,
     freedom: Freedom,
     state: State,
-    active: Sequence[Block],
+    active: Sequence[Quantity],
     *,
     cycles: int,
     points: int,
@@ -89,12 +90,12 @@ def minimise(
     return Minimum(state=state, chi_squared=chi_squared, converged=converged)
 
 
-def _restraint(freedom: Freedom, state: State, active: Sequence[Block]) -> float:
+def _restraint(freedom: Freedom, state: State, active: Sequence[Quantity]) -> float:
     residual, _ = freedom.restraints(state, active)
     return float(residual @ residual)
 
 
-def _floor(freedom: Freedom, state: State, active: Sequence[Block], matrix: FloatArray) -> FloatArray:
+def _floor(freedom: Freedom, state: State, active: Sequence[Quantity], matrix: FloatArray) -> FloatArray:
     diagonal = np.diag(matrix).copy()
     for place in freedom.layout(active, state).values():
         if place.stop > place.start:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
 from pxrdgen_crystallography.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE, WINDOW_ABOVE, WINDOW_BELOW
-from pxrdgen_refiners.line_shapes import LineShapes, line_shapes
+from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -44,13 +44,12 @@ class Windows:
 
 
 def windows_of(
-    grid: FloatArray, net: FloatArray, sigma: FloatArray, theta: FloatArray, instrument: Instrument
+    grid: FloatArray, net: FloatArray, sigma: FloatArray, theta: FloatArray, lines: LineShapes, instrument: Instrument
 ) -> Windows:
-    """Windows of lines at ``theta`` [K], as wide as the simulation's where the pattern is strong, else less.
+    """Windows of ``lines`` at ``theta`` [K], as wide as the simulation's where the pattern is strong, else less.
 
     ``net`` [G] is the pattern above background, from which a line's largest possible height is read.
     """
-    lines = line_shapes(theta, instrument)
     shape, position = lines.widths, lines.position
     variance = np.maximum(instrument.u * np.tan(theta) ** 2 + instrument.v * np.tan(theta) + instrument.w, MIN_VARIANCE)
     lorentz = np.maximum(instrument.x / np.cos(theta) + instrument.y * np.tan(theta), MIN_LORENTZ)

@@ -11,16 +11,12 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import Measurement
 from pxrdgen_refiners.intensity_model import IntensityModel
-from pxrdgen_refiners.parameters import WIDTHS, Block, Freedom, State, phase_state
 from pxrdgen_refiners.peak_shapes import Windows, windows_of
-from pxrdgen_refiners.phase_profile import PhaseProfile
+from pxrdgen_refiners.phase_profile import PhaseProfile, lines_at
+from pxrdgen_refiners.quantity import ProfileParts, Quantity
+from pxrdgen_refiners.state import Freedom, State, phase_state
 
 FloatArray = NDArray[np.float64]
-
-#: blocks of the instrument, which all crystals of the sample feel.
-_SHARED = (Block.ZERO, Block.DISPLACEMENT, Block.WIDTHS, Block.ASYMMETRY)
-#: the column of a crystal's own width among the widths.
-_OWN_WIDTH = WIDTHS.index("x")
 
 
 class Objective(ABC):
@@ -31,8 +27,8 @@ class Objective(ABC):
         """Sum of w (o - c)^2."""
 
     @abstractmethod
-    def normal(self, state: State, active: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
-        """J^T W J [P, P] and J^T W (o - c) [P] for the active parameters."""
+    def normal(self, state: State, active: Sequence[Quantity]) -> tuple[FloatArray, FloatArray]:
+        """J^T W J [P, P] and J^T W (o - c) [P] for the active quantities."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +73,7 @@ class WholeProfile(Objective):
         residual = (self.measurement.intensity - self.background(state) - self.peaks(state)) / self.measurement.sigma
         return float(residual @ residual)
 
-    def normal(self, state: State, active: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
+    def normal(self, state: State, active: Sequence[Quantity]) -> tuple[FloatArray, FloatArray]:
         """J^T W J and J^T W (o - c)."""
         calculated, jacobian = self.jacobian(state, active)
         weight = 1.0 / self.measurement.sigma
@@ -85,29 +81,18 @@ class WholeProfile(Objective):
         residual = (self.measurement.intensity - calculated) * weight
         return jacobian.T @ jacobian, jacobian.T @ residual
 
-    def jacobian(self, state: State, active: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
-        """Profile [G], background included, and its derivatives [G, P] by the active parameters."""
-        peaks, parts = self.structure.jacobian(state, active)
-        scales: list[FloatArray] = [np.zeros((peaks.size, 0))]
-        shapes: list[FloatArray] = [np.zeros((peaks.size, 0))]
+    def jacobian(self, state: State, active: Sequence[Quantity]) -> tuple[FloatArray, FloatArray]:
+        """Profile [G], background included, and its derivatives [G, P] by the active quantities."""
+        peaks, structure = self.structure.jacobian(state, active)
+        wanted = tuple(dict.fromkeys(each for quantity in active for each in quantity.of_phases()))
+        phases = []
         for number, phase in enumerate(self.phases):
-            own = phase_state(state, phase.model.freedom, number)
-            shared = [block for block in _SHARED if block in active]
-            wanted = {Block.SCALE, Block.STRAIN, Block.WIDTHS} if Block.PHASE_SHAPES in active else {Block.SCALE}
-            more, found = phase.jacobian(own, sorted(wanted.union(shared)))
+            more, found = phase.jacobian(phase_state(state, phase.model.freedom, number), wanted)
             peaks = peaks + more
-            scales.append(found[Block.SCALE])
-            for block in shared:
-                column = found[block].copy()
-                if block is Block.WIDTHS:
-                    column[:, _OWN_WIDTH] = 0.0
-                parts[block] = parts[block] + column
-            if Block.PHASE_SHAPES in active:
-                shapes += [found[Block.STRAIN], found[Block.WIDTHS][:, _OWN_WIDTH : _OWN_WIDTH + 1]]
-        parts[Block.BACKGROUND] = self.chebyshev[:, : state.background.size]
-        parts[Block.PHASE_SCALES] = np.concatenate(scales, axis=1)
-        parts[Block.PHASE_SHAPES] = np.concatenate(shapes, axis=1)
-        return self.background(state) + peaks, np.concatenate([parts[block] for block in active], axis=1)
+            phases.append(found)
+        chebyshev = self.chebyshev[:, : state.background.size]
+        parts = ProfileParts(structure=structure, phases=tuple(phases), chebyshev=chebyshev)
+        return self.background(state) + peaks, np.concatenate([each.columns(parts) for each in active], axis=1)
 
 
 def profile_at(
@@ -121,7 +106,9 @@ def profile_at(
     net = np.maximum(measurement.intensity - measurement.background, 0.0)
 
     def windows(model_: IntensityModel, state_: State) -> Windows:
-        return windows_of(measurement.two_theta, net, measurement.sigma, model_.angles(state_), state_.instrument)
+        theta = model_.angles(state_)
+        lines = lines_at(theta, state_)
+        return windows_of(measurement.two_theta, net, measurement.sigma, theta, lines, state_.instrument)
 
     return WholeProfile(
         measurement=measurement,

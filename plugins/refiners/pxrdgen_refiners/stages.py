@@ -16,8 +16,10 @@ from pxrdgen_refiners.intensity_model import IntensityModel
 from pxrdgen_refiners.linear import scale_and_background
 from pxrdgen_refiners.marquardt import Minimum, minimise
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.parameters import LINEAR, Block, State
 from pxrdgen_refiners.profile_model import WholeProfile, chebyshev_terms, profile_at
+from pxrdgen_refiners.quantities import ASYMMETRY, ATOMS, COORDINATES, LINEAR, SHAPE, TEXTURE, WIDTHS
+from pxrdgen_refiners.quantity import Quantity
+from pxrdgen_refiners.state import State
 from pxrdgen_refiners.texture import along_axis, with_texture
 
 FloatArray = NDArray[np.float64]
@@ -42,7 +44,7 @@ class Fitted:
 
     state: State
     profile: WholeProfile
-    active: tuple[Block, ...]
+    active: tuple[Quantity, ...]
     converged: bool
     chi_squared: float
     start_chi_squared: float
@@ -86,22 +88,20 @@ class _Stages:
             profile = self._profile(state)
             form = held(profile, state)
             state, _ = scale_and_background(form, state)
-        shape, atoms = self._shape_blocks(), self._atom_blocks()
-        position = tuple(block for block in shape if block is not Block.WIDTHS)
+        shape, atoms = self._asked(SHAPE, state), self._asked(ATOMS, state)
+        position = tuple(quantity for quantity in shape if quantity is not WIDTHS)
         if not quick:
             state = self._whole(profile, state, position, 3)
             profile = self._profile(state)
             form = held(profile, state)
-        state = self._atoms(form, state, (Block.COORDINATES,), 10)
+        state = self._atoms(form, state, (COORDINATES,), 10)
         if not quick:
             state = self._whole(profile, state, shape, 3)
             profile = self._profile(state)
             form = held(profile, state)
         state = self._atoms(form, state, atoms, 40)
         state = self._terms(form, self._ends(form, state))
-        if state.axis is not None:
-            atoms = (*atoms, Block.TEXTURE)
-        active = (*LINEAR, *atoms, *shape)
+        active = (*LINEAR, *self._asked((*ATOMS, TEXTURE, *SHAPE), state))
         cycles = 2 if quick else options.max_cycles
         profile = self._profile(state)
         last = self._minimise(profile, state, active, cycles)
@@ -113,7 +113,7 @@ class _Stages:
             chi_squared=last.chi_squared,
             start_chi_squared=first,
         )
-        return self._asymmetry(plain) if options.refine_asymmetry and not quick else plain
+        return self._asymmetry(plain) if not quick and self._asked((ASYMMETRY,), state) else plain
 
     def _profile(self, state: State) -> WholeProfile:
         terms = self.options.background_terms or LONGEST
@@ -123,7 +123,7 @@ class _Stages:
     def _asymmetry(self, plain: Fitted) -> Fitted:
         """The last stage once more with low-angle asymmetry, where that promises much and keeps its promise."""
         needed = max(ASYMMETRY_SHARE, ASYMMETRY_FALL / self.points) * plain.chi_squared
-        active = (*plain.active, Block.ASYMMETRY)
+        active = (*plain.active, ASYMMETRY)
         instrument = plain.state.instrument
         other = FIRST_DIVERGENCE if instrument.sh_l < 0.5 * FIRST_DIVERGENCE else 1.2 * instrument.sh_l
         state = replace(plain.state, instrument=replace(instrument, sh_l=other))
@@ -145,35 +145,14 @@ class _Stages:
             matrix=None,
         )
 
-    def _shape_blocks(self) -> tuple[Block, ...]:
-        options, freedom = self.options, self.model.freedom
-        blocks: list[Block] = []
-        if options.refine_cell and len(freedom.strains):
-            blocks.append(Block.STRAIN)
-        if options.shift in ("zero", "both"):
-            blocks.append(Block.ZERO)
-        if options.shift in ("displacement", "both"):
-            blocks.append(Block.DISPLACEMENT)
-        if options.refine_widths:
-            blocks.append(Block.WIDTHS)
-        if self.phases:
-            blocks.append(Block.PHASE_SHAPES)
-        return tuple(blocks)
-
-    def _atom_blocks(self) -> tuple[Block, ...]:
-        freedom = self.model.freedom
-        blocks: list[Block] = []
-        if freedom.columns.shape[1]:
-            blocks.append(Block.COORDINATES)
-        if self.options.refine_u_iso and freedom.displacement.columns.shape[1]:
-            blocks.append(Block.U_ISO)
-        return tuple(blocks)
+    def _asked(self, quantities: Sequence[Quantity], state: State) -> tuple[Quantity, ...]:
+        return tuple(each for each in quantities if each.asked(self.options, state, self.model.freedom))
 
     def _minimise(
         self,
         objective: WholeProfile | HeldShapes,
         state: State,
-        active: Sequence[Block],
+        active: Sequence[Quantity],
         cycles: int,
         gain: float = 1e-7,
     ) -> Minimum:
@@ -188,22 +167,22 @@ class _Stages:
             least_gain=gain,
         )
 
-    def _whole(self, profile: WholeProfile, state: State, blocks: tuple[Block, ...], cycles: int) -> State:
-        return self._minimise(profile, state, (*LINEAR, *blocks), cycles, 1e-3).state
+    def _whole(self, profile: WholeProfile, state: State, free: tuple[Quantity, ...], cycles: int) -> State:
+        return self._minimise(profile, state, (*LINEAR, *free), cycles, 1e-3).state
 
-    def _held(self, form: HeldShapes, state: State, blocks: tuple[Block, ...], cycles: int) -> Minimum:
-        return self._minimise(form, state, (*LINEAR, *blocks), cycles, 1e-5)
+    def _held(self, form: HeldShapes, state: State, free: tuple[Quantity, ...], cycles: int) -> Minimum:
+        return self._minimise(form, state, (*LINEAR, *free), cycles, 1e-5)
 
-    def _atoms(self, form: HeldShapes, state: State, blocks: tuple[Block, ...], cycles: int) -> State:
+    def _atoms(self, form: HeldShapes, state: State, free: tuple[Quantity, ...], cycles: int) -> State:
         """Atoms without texture, and with it where that is much better."""
-        blocks = tuple(block for block in blocks if self.model.freedom.size(block, state))
+        free = tuple(each for each in free if each.size(state, self.model.freedom))
         if self.options.refine_texture and self.options.texture_axis is not None:
             origin = state if state.axis is not None else replace(state, axis=self.options.texture_axis)
-            return along_axis(form, origin, blocks, cycles=cycles, points=self.points).state
-        plain = self._held(form, replace(state, axis=None, log_ratio=0.0), blocks, cycles)
+            return along_axis(form, origin, free, cycles=cycles, points=self.points).state
+        plain = self._held(form, replace(state, axis=None, log_ratio=0.0), free, cycles)
         if not self.options.refine_texture:
             return plain.state
-        return with_texture(form, plain, blocks, state, cycles=12, points=self.points).state
+        return with_texture(form, plain, free, state, cycles=12, points=self.points).state
 
     def _ends(self, form: HeldShapes, state: State) -> State:
         """Whether peaks beyond the ends of the pattern reach into it: simulated patterns often lack them."""

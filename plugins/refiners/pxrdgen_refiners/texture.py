@@ -10,7 +10,9 @@ import numpy as np
 
 from pxrdgen_refiners.held_shapes import HeldShapes
 from pxrdgen_refiners.marquardt import Minimum, minimise
-from pxrdgen_refiners.parameters import LINEAR, Block, State
+from pxrdgen_refiners.quantities import LINEAR, TEXTURE
+from pxrdgen_refiners.quantity import Quantity
+from pxrdgen_refiners.state import State
 
 #: axes worth a fit of their own, after a first look at all.
 FINALISTS = 4
@@ -30,7 +32,7 @@ def low_index_axes() -> list[tuple[int, int, int]]:
 
 
 def with_texture(
-    objective: HeldShapes, plain: Minimum, active: Sequence[Block], origin: State, *, cycles: int, points: int
+    objective: HeldShapes, plain: Minimum, active: Sequence[Quantity], origin: State, *, cycles: int, points: int
 ) -> Minimum:
     """The fit with March-Dollase texture (Dollase 1986, doi:10.1107/S0021889886089458), or ``plain`` when none helps.
 
@@ -38,28 +40,28 @@ def with_texture(
     have moved to make up for it. An ``origin`` with texture keeps its axis.
     """
     needed = max(LEAST_SHARE * plain.chi_squared, LEAST_FALL * plain.chi_squared / points)
-    best, blocks = plain, (*LINEAR, *active, Block.TEXTURE)
+    best, free = plain, (*LINEAR, *active, TEXTURE)
     least = PROMISE * needed
     starts = _promising(objective, plain.state, active, least)
     starts += [origin] if origin.axis is not None else _promising(objective, origin, active, least)
     for start in starts:
-        trial = minimise(
-            objective, objective.model.freedom, start, blocks, cycles=cycles, points=points, least_gain=1e-4
-        )
+        trial = minimise(objective, objective.model.freedom, start, free, cycles=cycles, points=points, least_gain=1e-4)
         if plain.chi_squared - trial.chi_squared > needed and trial.chi_squared < best.chi_squared:
             best = trial
     return best
 
 
-def along_axis(objective: HeldShapes, origin: State, active: Sequence[Block], *, cycles: int, points: int) -> Minimum:
+def along_axis(
+    objective: HeldShapes, origin: State, active: Sequence[Quantity], *, cycles: int, points: int
+) -> Minimum:
     """The fit with texture along the axis of ``origin``, from its ratio and from both sides of 1."""
-    blocks = (*LINEAR, *active, Block.TEXTURE)
+    free = (*LINEAR, *active, TEXTURE)
     trials = [
         minimise(
             objective,
             objective.model.freedom,
             replace(origin, log_ratio=ratio),
-            blocks,
+            free,
             cycles=cycles,
             points=points,
             least_gain=1e-5,
@@ -69,7 +71,7 @@ def along_axis(objective: HeldShapes, origin: State, active: Sequence[Block], *,
     return min(trials, key=lambda trial: trial.chi_squared)
 
 
-def _promising(objective: HeldShapes, state: State, active: Sequence[Block], least: float) -> list[State]:
+def _promising(objective: HeldShapes, state: State, active: Sequence[Quantity], least: float) -> list[State]:
     """The axes and start ratios for which a linear step of all parameters promises most, and more than ``least``.
 
     A ratio of 1 would promise nothing in cubic crystals, where texture is of second order.

@@ -43,10 +43,11 @@ class Refinement:
 
     def texture_axis(self) -> tuple[int, int, int] | None:
         """Miller indices of the texture axis in the conventional cell; ``None`` without texture."""
-        names = ("texture_h", "texture_k", "texture_l")
-        if not all(name in self.fit.parameters for name in names):
-            return None
-        axis = self.to_conventional @ np.array([self.fit.parameters[name] for name in names])
-        whole = np.rint(axis).astype(np.int64)
+        axis = next((entry.direction for entry in self.fit.quantities if entry.direction is not None), None)
+        return None if axis is None else self.conventional_axis(axis)
+
+    def conventional_axis(self, axis: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Miller indices in the conventional cell of those of a direction in the primitive one."""
+        whole = np.rint(self.to_conventional @ np.array(axis)).astype(np.int64)
         whole //= max(int(np.gcd.reduce(whole)), 1)
         return (int(whole[0]), int(whole[1]), int(whole[2]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.refinement import ProfileCurves, RefinementResult
+from pxrdgen.values.refinement import ProfileCurves, RefinedQuantity, RefinementResult
 from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
 
 SALT = 5.6402
@@ -51,7 +51,10 @@ def rock_salt() -> Candidate:
         r_exp=0.0655,
         gof=1.087,
         r_wp_without_background=0.1123,
-        parameters={"scale": 1.234e-3, "zero": -0.0123},
+        quantities=(
+            RefinedQuantity(name="scale", label="Scale factor", value=1.234e-3),
+            RefinedQuantity(name="zero", label="Zero shift", unit="° 2θ", value=-0.0123),
+        ),
         cell_su=(0.0003,) * 3 + (0.0,) * 3,
         coordinate_su=np.zeros((2, 3)),
         curves=curves(),
@@ -97,7 +100,8 @@ def anglesite() -> Candidate:
     )
     refinement = RefinementResult(
         crystal=refined, r_wp=0.0934, r_p=0.071, r_exp=0.041, gof=2.278,
-        parameters={"scale": 4.2e-4}, cell_su=(0.0001, 0.0002, 0.0003, 0.0, 0.0, 0.0),
+        quantities=(RefinedQuantity(name="scale", label="Scale factor", value=4.2e-4),),
+        cell_su=(0.0001, 0.0002, 0.0003, 0.0, 0.0, 0.0),
         coordinate_su=np.tile([0.0, 0.0014, 0.0021], (24, 1)), curves=curves(),
     )  # fmt: skip
     return Candidate(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen.values.solution import Verdict
 from pxrdgen_app.report.html import report_html
 from pxrdgen_app.report.json import result_json
@@ -61,9 +62,10 @@ def test_page_states_verdict_reason_and_every_candidate(page: Page) -> None:
 
 
 def test_hostile_text_from_files_is_only_text() -> None:
+    line = RefinedQuantity(name=HOSTILE, label=HOSTILE, unit=HOSTILE, value=1.0)
     bad = replace(
         rock_salt(), origin=HOSTILE, space_group_symbol=HOSTILE, warnings=(HOSTILE,),
-        refinement=replace(rock_salt().refinement, parameters={HOSTILE: 1.0}, message=HOSTILE),
+        refinement=replace(rock_salt().refinement, quantities=(line,), message=HOSTILE),
     )  # fmt: skip
     solution = replace(solved(bad), notes=(HOSTILE,), provenance={"file": HOSTILE, "citations": [HOSTILE]})
     solution = replace(solution, evidence=replace(solution.evidence, reasons=(HOSTILE,)))

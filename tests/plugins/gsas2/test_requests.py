@@ -62,7 +62,8 @@ def test_the_texture_axis_is_told_in_both_cells() -> None:
     options = Gsas2Options(texture_axis=tuple(axis.tolist()))
     result = Gsas2Refiner(options, call=stand_in).refine(flat(), [start])[0]
     assert np.abs(stand_in.requests[0]["options"]["texture_axis"]).tolist() == [0, 0, 3]
-    assert [result.parameters[f"texture_{name}"] for name in "hkl"] == pytest.approx(axis)
+    directions = [entry.direction for entry in result.quantities if entry.name == "march_dollase"]
+    assert directions == [tuple(axis.tolist())]
 
 
 def test_backgrounds_are_given_or_left_to_the_polynomial() -> None:

@@ -1,0 +1,216 @@
+"""What a refined quantity is: one object that knows its numbers' bounds, restraint, derivatives and report.
+
+A new quantity is a new class in :mod:`pxrdgen_refiners.quantities` and its name in the tuple there; nothing else in the
+refinement knows quantities by name. The object holds no value: values are in the :class:`State`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pxrdgen.values.refinement import RefinedQuantity
+from pxrdgen_refiners.options import LeastSquaresOptions
+from pxrdgen_refiners.state import Freedom, State
+
+if TYPE_CHECKING:
+    from pxrdgen_refiners.intensity_model import IntensityModel, Waves
+    from pxrdgen_refiners.line_shapes import LineShapes
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+#: a value this near a bound is at it.
+EDGE = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeSlopes:
+    """What P numbers do to the peaks of K lines with M wavelengths, each [M K, P] or ``None`` for nothing.
+
+    Args:
+        position, width: degrees; ``mixing`` of the Lorentz fraction; ``divergence`` of the square of (S + H) / L.
+    """
+
+    position: FloatArray | None = None
+    width: FloatArray | None = None
+    mixing: FloatArray | None = None
+    divergence: FloatArray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileParts:
+    """Derivatives of the crystals' profiles, from which those of the whole are put together.
+
+    Args:
+        structure, phases: [G, P] by the quantities that act through a crystal: the structure, and each impurity.
+        chebyshev: [G, T] polynomials of the background in use.
+    """
+
+    structure: Mapping[Quantity, FloatArray]
+    phases: tuple[Mapping[Quantity, FloatArray], ...]
+    chebyshev: FloatArray
+
+
+class Quantity(ABC):
+    """P numbers that are freed together. ``freedom.start`` holds where they began."""
+
+    @abstractmethod
+    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
+        """Whether the user's options and the structure have it refined."""
+
+    @abstractmethod
+    def size(self, state: State, freedom: Freedom) -> int:
+        """P."""
+
+    @abstractmethod
+    def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
+        """The state after ``step`` [P], kept within bounds."""
+
+    def pinned(self, state: State, freedom: Freedom, downhill: FloatArray) -> BoolArray:
+        """[P] which numbers at a bound ``downhill`` [P] would lead over it."""
+        del state, freedom
+        return np.zeros(downhill.size, dtype=bool)
+
+    def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
+        """Residuals [R], wanting to be 0 within 1, and their derivatives [R, P]."""
+        return np.zeros(0), np.zeros((0, self.size(state, freedom)))
+
+    def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray | None:
+        """[K, P] derivatives of scale times line intensity; ``None`` where it does not change them."""
+        del model, state, waves
+        return None
+
+    def linear_slopes(self, state: State) -> FloatArray | None:
+        """[S + T, P] derivatives of the impurities' scales and the background's terms; ``None`` where none changes."""
+        del state
+        return None
+
+    def shape_slopes(
+        self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes
+    ) -> ShapeSlopes | None:
+        """What it does to the peaks of lines at Bragg angles ``theta`` [K] (radians); ``None`` for nothing."""
+        del model, state, theta, lines
+        return None
+
+    def of_phases(self) -> tuple[Quantity, ...]:
+        """The quantities by which each impurity's profile is derived for :meth:`columns`."""
+        return ()
+
+    def columns(self, parts: ProfileParts) -> FloatArray:
+        """[G, P] derivatives of the whole profile."""
+        return parts.structure[self]
+
+    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
+        """Its lines in the report; ``covariance`` [P, P] where it was refined."""
+        del state, freedom, covariance
+        return ()
+
+    def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
+        """What of it ended at the edge of what is allowed and should be told, in words."""
+        del state, freedom
+        return ()
+
+
+class SharedQuantity(Quantity):
+    """One of the instrument or of the sample as a whole, which every crystal feels."""
+
+    def of_phases(self) -> tuple[Quantity, ...]:
+        """Itself."""
+        return (self,)
+
+    def columns(self, parts: ProfileParts) -> FloatArray:
+        """[G, P] through all crystals."""
+        total = parts.structure[self]
+        for phase in parts.phases:
+            total = total + self.through_impurity(phase[self])
+        return total
+
+    def through_impurity(self, columns: FloatArray) -> FloatArray:
+        """[G, P] of its derivatives through an impurity's profile, those that count."""
+        return columns
+
+
+class LineShift(SharedQuantity):
+    """One number, in degrees, times a function of the Bragg angle, added to 2theta of all lines."""
+
+    #: for files, for a reader, and for the number's unit; how far it may go from its start, and its spread (degrees).
+    name: ClassVar[str]
+    label: ClassVar[str]
+    unit: ClassVar[str]
+    reach: ClassVar[float]
+    spread: ClassVar[float]
+    #: whether the short report tells it where it was held.
+    always_told: ClassVar[bool] = False
+
+    @abstractmethod
+    def value(self, state: State) -> float:
+        """In ``state``."""
+
+    @abstractmethod
+    def with_value(self, state: State, value: float) -> State:
+        """``state`` with another value."""
+
+    @abstractmethod
+    def form(self, theta: FloatArray) -> FloatArray:
+        """[K] the function of the Bragg angles (radians)."""
+
+    @abstractmethod
+    def form_slope(self, theta: FloatArray) -> FloatArray:
+        """[K] its derivative by 2theta in radians."""
+
+    def size(self, state: State, freedom: Freedom) -> int:
+        """One."""
+        del state, freedom
+        return 1
+
+    def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
+        """Within ``reach`` of the start."""
+        start = self.value(freedom.start)
+        moved = np.clip(self.value(state) + step[0], start - self.reach, start + self.reach)
+        return self.with_value(state, float(moved))
+
+    def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
+        """To the start."""
+        return np.array([self.value(state) - self.value(freedom.start)]) / self.spread, np.eye(1) / self.spread
+
+    def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
+        """Of the positions, for all wavelengths alike."""
+        del model, state
+        return ShapeSlopes(position=np.tile(self.form(theta), len(lines.position))[:, None])
+
+    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
+        """One line."""
+        del freedom
+        return (
+            RefinedQuantity(
+                name=self.name,
+                label=self.label,
+                unit=self.unit,
+                value=self.value(state),
+                su=known_su(np.eye(1), covariance)[0],
+                told=self.always_told or covariance is not None,
+            ),
+        )
+
+    def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
+        """Itself, as far from its start as it may go."""
+        off = abs(self.value(state) - self.value(freedom.start))
+        return (self.name,) if off >= self.reach - EDGE else ()
+
+
+def su_of(slopes: FloatArray, covariance: FloatArray | None) -> FloatArray:
+    """[R] of functions with derivatives ``slopes`` [R, P]; 0 where the numbers were held."""
+    if covariance is None:
+        return np.zeros(len(slopes))
+    return np.asarray(np.sqrt(np.maximum(np.einsum("ip,pq,iq->i", slopes, covariance, slopes), 0.0)))
+
+
+def known_su(slopes: FloatArray, covariance: FloatArray | None) -> list[float | None]:
+    """:func:`su_of` for a report: ``None`` where held."""
+    return [float(value) if value > 0.0 else None for value in su_of(slopes, covariance)]
