@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_refiners.quantity import Quantity
 from pxrdgen_refiners.reflections import Reflections
 from pxrdgen_refiners.state import Freedom, State
+
+if TYPE_CHECKING:
+    from pxrdgen_refiners.quantity import Quantity
 
 FloatArray = NDArray[np.float64]
 

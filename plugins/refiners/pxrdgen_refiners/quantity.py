@@ -9,18 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
+from pxrdgen_refiners.intensity_model import IntensityModel, Waves
+from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel, Waves
-    from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -60,13 +58,16 @@ class ProfileParts:
 class Quantity(ABC):
     """P numbers that are freed together. ``freedom.start`` holds where they began."""
 
-    @abstractmethod
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Whether the user's options and the structure have it refined."""
+    #: whether every crystal of the sample feels it, as a number of the instrument.
+    shared: ClassVar[bool] = False
 
-    @abstractmethod
+    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
+        """Whether the user's options and the structure have it refined; else it is held."""
+        return self.size(state, freedom) > 0
+
     def size(self, state: State, freedom: Freedom) -> int:
         """P."""
+        return 1
 
     @abstractmethod
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
@@ -74,7 +75,6 @@ class Quantity(ABC):
 
     def pinned(self, state: State, freedom: Freedom, downhill: FloatArray) -> BoolArray:
         """[P] which numbers at a bound ``downhill`` [P] would lead over it."""
-        del state, freedom
         return np.zeros(downhill.size, dtype=bool)
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
@@ -83,60 +83,43 @@ class Quantity(ABC):
 
     def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray | None:
         """[K, P] derivatives of scale times line intensity; ``None`` where it does not change them."""
-        del model, state, waves
         return None
 
     def linear_slopes(self, state: State) -> FloatArray | None:
         """[S + T, P] derivatives of the impurities' scales and the background's terms; ``None`` where none changes."""
-        del state
         return None
 
     def shape_slopes(
         self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes
     ) -> ShapeSlopes | None:
         """What it does to the peaks of lines at Bragg angles ``theta`` [K] (radians); ``None`` for nothing."""
-        del model, state, theta, lines
         return None
 
     def of_phases(self) -> tuple[Quantity, ...]:
         """The quantities by which each impurity's profile is derived for :meth:`columns`."""
-        return ()
+        return (self,) if self.shared else ()
 
     def columns(self, parts: ProfileParts) -> FloatArray:
         """[G, P] derivatives of the whole profile."""
-        return parts.structure[self]
-
-    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """Its lines in the report; ``covariance`` [P, P] where it was refined."""
-        del state, freedom, covariance
-        return ()
-
-    def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
-        """What of it ended at the edge of what is allowed and should be told, in words."""
-        del state, freedom
-        return ()
-
-
-class SharedQuantity(Quantity):
-    """One of the instrument or of the sample as a whole, which every crystal feels."""
-
-    def of_phases(self) -> tuple[Quantity, ...]:
-        """Itself."""
-        return (self,)
-
-    def columns(self, parts: ProfileParts) -> FloatArray:
-        """[G, P] through all crystals."""
         total = parts.structure[self]
-        for phase in parts.phases:
+        for phase in parts.phases if self.shared else ():
             total = total + self.through_impurity(phase[self])
         return total
 
     def through_impurity(self, columns: FloatArray) -> FloatArray:
-        """[G, P] of its derivatives through an impurity's profile, those that count."""
+        """[G, P] of derivatives through an impurity's profile, those that count."""
         return columns
 
+    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
+        """Its lines in the report; ``covariance`` [P, P] where it was refined."""
+        return ()
 
-class LineShift(SharedQuantity):
+    def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
+        """What of it ended at the edge of what is allowed and should be told, in words."""
+        return ()
+
+
+class LineShift(Quantity):
     """One number, in degrees, times a function of the Bragg angle, added to 2theta of all lines."""
 
     #: for files, for a reader, and for the number's unit; how far it may go from its start, and its spread (degrees).
@@ -164,29 +147,20 @@ class LineShift(SharedQuantity):
     def form_slope(self, theta: FloatArray) -> FloatArray:
         """[K] its derivative by 2theta in radians."""
 
-    def size(self, state: State, freedom: Freedom) -> int:
-        """One."""
-        del state, freedom
-        return 1
+    shared = True
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Within ``reach`` of the start."""
         start = self.value(freedom.start)
         moved = np.clip(self.value(state) + step[0], start - self.reach, start + self.reach)
         return self.with_value(state, float(moved))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To the start."""
         return np.array([self.value(state) - self.value(freedom.start)]) / self.spread, np.eye(1) / self.spread
 
     def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
-        """Of the positions, for all wavelengths alike."""
-        del model, state
         return ShapeSlopes(position=np.tile(self.form(theta), len(lines.position))[:, None])
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """One line."""
-        del freedom
         return (
             RefinedQuantity(
                 name=self.name,
@@ -199,7 +173,6 @@ class LineShift(SharedQuantity):
         )
 
     def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
-        """Itself, as far from its start as it may go."""
         off = abs(self.value(state) - self.value(freedom.start))
         return (self.name,) if off >= self.reach - EDGE else ()
 

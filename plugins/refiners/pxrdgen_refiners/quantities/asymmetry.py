@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
+from pxrdgen_refiners.intensity_model import IntensityModel
+from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import ShapeSlopes, SharedQuantity, known_su
+from pxrdgen_refiners.quantity import Quantity, ShapeSlopes, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel
-    from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
 
@@ -24,38 +21,28 @@ FloatArray = NDArray[np.float64]
 DIVERGENCE_RANGE, DIVERGENCE_SPREAD = (0.0005, 0.15), 4e-3
 
 
-class Asymmetry(SharedQuantity):
+class Asymmetry(Quantity):
     """Square of (S + H) / L."""
+
+    shared = True
 
     def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
         """Where the options say so; it is tried, and kept where it pays."""
-        del state, freedom
         return options.refine_asymmetry
 
-    def size(self, state: State, freedom: Freedom) -> int:
-        """One."""
-        del state, freedom
-        return 1
-
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Within bounds."""
-        del freedom
         square = np.clip(state.instrument.sh_l**2 + float(step[0]), *np.square(DIVERGENCE_RANGE))
         return replace(state, instrument=replace(state.instrument, sh_l=math.sqrt(square)))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To the start."""
         change = state.instrument.sh_l**2 - freedom.start.instrument.sh_l**2
         return np.array([change]) / DIVERGENCE_SPREAD, np.eye(1) / DIVERGENCE_SPREAD
 
     def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
-        """Of the square itself."""
-        del model, state, theta
         return ShapeSlopes(divergence=np.ones((lines.position.size, 1)))
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
         """One line, of (S + H) / L itself."""
-        del freedom
         value = state.instrument.sh_l
         su = known_su(np.full((1, 1), 0.5 / max(value, 1e-6)), covariance)[0]
         label = "Axial divergence (S + H) / L"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.displacement import U_RANGE, Classes
+from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.quantity import EDGE, BoolArray, Quantity, known_su, su_of
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 
 FloatArray = NDArray[np.float64]
 
@@ -29,14 +26,7 @@ MAX_LOG_STEP = 1.0
 class Coordinates(Quantity):
     """What the symmetry leaves free of the atoms' places, along orthonormal directions."""
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where any is free."""
-        del options
-        return self.size(state, freedom) > 0
-
     def size(self, state: State, freedom: Freedom) -> int:
-        """Free directions."""
-        del state
         return freedom.columns.shape[1]
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
@@ -85,11 +75,9 @@ class Uiso(Quantity):
 
     def size(self, state: State, freedom: Freedom) -> int:
         """Classes that move, or one for all."""
-        del state
         return freedom.displacement.columns.shape[1]
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Within bounds."""
         moved = state.log_u + freedom.displacement.columns @ np.clip(step, -MAX_LOG_STEP, MAX_LOG_STEP)
         return replace(state, log_u=np.clip(moved, *np.log(U_RANGE)))
 
@@ -100,7 +88,6 @@ class Uiso(Quantity):
         return np.asarray(((moving.T @ low) & (downhill < 0.0)) | ((moving.T @ high) & (downhill > 0.0)))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To what is usual."""
         return freedom.displacement.restraint(state.log_u)
 
     def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray:
@@ -117,7 +104,6 @@ class Uiso(Quantity):
         return np.asarray(np.exp(state.log_u) * su_of(freedom.displacement.columns, covariance))
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """One line a class."""
         u_iso = np.exp(state.log_u)
         errors = known_su(u_iso[:, None] * freedom.displacement.columns, covariance)
         return tuple(
@@ -126,7 +112,6 @@ class Uiso(Quantity):
         )
 
     def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
-        """Classes that moved to a bound."""
         moving = np.abs(freedom.displacement.columns).sum(axis=1) > 0
         low, high = _at_edges(state)
         return tuple(f"Uiso of {_labels(freedom)[row]}" for row in np.flatnonzero(moving & (low | high)))

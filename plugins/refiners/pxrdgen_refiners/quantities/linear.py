@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
-from pxrdgen_refiners.options import LeastSquaresOptions
+from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.quantity import ProfileParts, Quantity, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 
 FloatArray = NDArray[np.float64]
 
@@ -25,59 +21,32 @@ LEAST_SHARE = 0.05
 class Background(Quantity):
     """T Chebyshev coefficients."""
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Always."""
-        del options, state, freedom
-        return True
-
     def size(self, state: State, freedom: Freedom) -> int:
-        """T."""
-        del freedom
         return state.background.size
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Without bounds."""
-        del freedom
         return replace(state, background=state.background + step)
 
     def linear_slopes(self, state: State) -> FloatArray:
-        """[S + T, T]."""
         return np.eye(len(state.phases) + state.background.size)[:, len(state.phases) :]
 
     def columns(self, parts: ProfileParts) -> FloatArray:
-        """The polynomials."""
         return parts.chebyshev
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
         """How many there are; what they are says little."""
-        del freedom, covariance
         return (RefinedQuantity(name="background_terms", label="Background terms", value=float(state.background.size)),)
 
 
 class Scale(Quantity):
     """Of the structure's line intensities."""
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Always."""
-        del options, state, freedom
-        return True
-
-    def size(self, state: State, freedom: Freedom) -> int:
-        """One."""
-        del state, freedom
-        return 1
-
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Positive."""
-        del freedom
         return replace(state, scale=max(state.scale + float(step[0]), LEAST_SHARE * state.scale))
 
     def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray:
-        """The intensities."""
         return model.lines(state, waves.each)[:, None]
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """One line."""
-        del freedom
         su = known_su(np.eye(1), covariance)[0]
         return (RefinedQuantity(name="scale", label="Scale factor", value=state.scale, su=su),)

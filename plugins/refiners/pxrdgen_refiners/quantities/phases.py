@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN, WIDTH_RANGE
-from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.quantities import widths
 from pxrdgen_refiners.quantities.linear import Scale
 from pxrdgen_refiners.quantities.strain import STRAIN_SPREAD, Strain
@@ -30,39 +29,26 @@ class PhaseScales(Quantity):
     def __init__(self, scale: Scale) -> None:
         self._scale = scale
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where there are any."""
-        del options, freedom
-        return bool(state.phases)
-
     def size(self, state: State, freedom: Freedom) -> int:
-        """S."""
-        del freedom
         return len(state.phases)
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Not below 0."""
-        del freedom
         phases = zip(state.phases, step, strict=True)
         return replace(
             state, phases=tuple(replace(phase, scale=max(phase.scale + float(by), 0.0)) for phase, by in phases)
         )
 
     def linear_slopes(self, state: State) -> FloatArray:
-        """[S + T, S]."""
         return np.eye(len(state.phases) + state.background.size)[:, : len(state.phases)]
 
     def of_phases(self) -> tuple[Quantity, ...]:
-        """Their scale."""
         return (self._scale,)
 
     def columns(self, parts: ProfileParts) -> FloatArray:
-        """A column each."""
         empty = np.zeros((len(parts.chebyshev), 0))
         return np.concatenate([empty, *(phase[self._scale] for phase in parts.phases)], axis=1)
 
     def su(self, state: State, covariance: FloatArray | None) -> tuple[float, ...]:
-        """Of each."""
         return tuple(su_of(np.eye(len(state.phases)), covariance).tolist())
 
 
@@ -76,19 +62,11 @@ class PhaseShapes(Quantity):
     def __init__(self, strain: Strain, shared: Widths) -> None:
         self._strain, self._widths = strain, shared
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where there are any."""
-        del options, freedom
-        return bool(state.phases)
-
     def size(self, state: State, freedom: Freedom) -> int:
-        """Q + 1 each."""
-        del freedom
         return sum(phase.strain.size + 1 for phase in state.phases)
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
         """Within the bounds of the structure's."""
-        del freedom
         moved = []
         for phase, own in zip(state.phases, self.places(state), strict=True):
             *by_strain, by_x = step[own].tolist()
@@ -106,7 +84,6 @@ class PhaseShapes(Quantity):
         return np.concatenate(residuals) / spread, np.diag(1.0 / spread)
 
     def of_phases(self) -> tuple[Quantity, ...]:
-        """Their strains and widths."""
         return (self._strain, self._widths)
 
     def columns(self, parts: ProfileParts) -> FloatArray:

@@ -18,58 +18,39 @@ FloatArray = NDArray[np.float64]
 ZERO_SPREAD = 0.05
 
 
-class Zero(LineShift):
+class _OfInstrument(LineShift):
+    reach, spread = MAX_ZERO, ZERO_SPREAD
+
+    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
+        return options.shift in (self.name, "both")
+
+    def value(self, state: State) -> float:
+        return float(getattr(state.instrument, self.name))
+
+    def with_value(self, state: State, value: float) -> State:
+        return replace(state, instrument=replace(state.instrument, **{self.name: value}))
+
+
+class Zero(_OfInstrument):
     """Added to every 2theta."""
 
     name, label, unit = "zero", "Zero shift", "° 2θ"
-    reach, spread = MAX_ZERO, ZERO_SPREAD
     always_told = True
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where the options say so."""
-        del state, freedom
-        return options.shift in ("zero", "both")
-
-    def value(self, state: State) -> float:
-        """Of the instrument."""
-        return state.instrument.zero
-
-    def with_value(self, state: State, value: float) -> State:
-        """Another instrument."""
-        return replace(state, instrument=replace(state.instrument, zero=value))
-
     def form(self, theta: FloatArray) -> FloatArray:
-        """1."""
         return np.ones_like(theta)
 
     def form_slope(self, theta: FloatArray) -> FloatArray:
-        """0."""
         return np.zeros_like(theta)
 
 
-class SampleDisplacement(LineShift):
+class SampleDisplacement(_OfInstrument):
     """Of a flat sample off the axis of the goniometer: times cos theta."""
 
     name, label, unit = "displacement", "Sample displacement", "° 2θ × cos θ"
-    reach, spread = MAX_ZERO, ZERO_SPREAD
-
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where the options say so."""
-        del state, freedom
-        return options.shift in ("displacement", "both")
-
-    def value(self, state: State) -> float:
-        """Of the instrument."""
-        return state.instrument.displacement
-
-    def with_value(self, state: State, value: float) -> State:
-        """Another instrument."""
-        return replace(state, instrument=replace(state.instrument, displacement=value))
 
     def form(self, theta: FloatArray) -> FloatArray:
-        """Cos theta."""
         return np.cos(theta)
 
     def form_slope(self, theta: FloatArray) -> FloatArray:
-        """-sin theta / 2."""
         return np.asarray(-0.5 * np.sin(theta))

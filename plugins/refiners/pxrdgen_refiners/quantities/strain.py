@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves, lorentz_polarization_slope
+from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.quantity import EDGE, Quantity, ShapeSlopes, su_of
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
 
@@ -28,21 +25,15 @@ class Strain(Quantity):
     """Q coefficients, from the start cell."""
 
     def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where the options let the cell move."""
         return options.refine_cell and self.size(state, freedom) > 0
 
     def size(self, state: State, freedom: Freedom) -> int:
-        """Q."""
-        del state
         return len(freedom.strains)
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Within bounds."""
-        del freedom
         return replace(state, strain=np.clip(state.strain + step, -MAX_STRAIN, MAX_STRAIN))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To the start cell."""
         return state.strain / STRAIN_SPREAD, np.eye(len(freedom.strains)) / STRAIN_SPREAD
 
     def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray:
@@ -67,7 +58,6 @@ class Strain(Quantity):
 
     def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
         """Positions, and the widths that follow the angle."""
-        del theta
         copies, count = lines.position.shape
         by_strain = model.angle_slopes(state)
         by_theta = np.radians(by_strain) / 2.0
@@ -80,8 +70,6 @@ class Strain(Quantity):
         )
 
     def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
-        """A coefficient at a bound."""
-        del freedom
         return ("the cell",) if np.abs(state.strain).max(initial=0.0) >= MAX_STRAIN - EDGE else ()
 
 

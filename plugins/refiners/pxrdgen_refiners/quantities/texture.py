@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
-from pxrdgen_refiners.options import LeastSquaresOptions
+from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.quantity import Quantity, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 
 FloatArray = NDArray[np.float64]
 
@@ -30,29 +26,18 @@ RATIO_SPREAD, MAX_LOG_STEP = 0.7, 0.3
 class Texture(Quantity):
     """Logarithm of the ratio r, where there is an axis."""
 
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where an axis has been found or given."""
-        del options
-        return self.size(state, freedom) > 0
-
     def size(self, state: State, freedom: Freedom) -> int:
-        """One, or none without an axis."""
-        del freedom
         return int(state.axis is not None)
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
-        """Within bounds."""
-        del freedom
         moved = state.log_ratio + np.clip(step, -MAX_LOG_STEP, MAX_LOG_STEP).sum()
         return replace(state, log_ratio=float(np.clip(moved, *np.log(RATIO_RANGE))))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To no texture."""
         size = self.size(state, freedom)
         return np.full(size, state.log_ratio) / RATIO_SPREAD, np.eye(size) / RATIO_SPREAD
 
     def area_slopes(self, model: IntensityModel, state: State, waves: Waves) -> FloatArray | None:
-        """d W / d log r."""
         if state.axis is None:
             return None
         r, c = math.exp(state.log_ratio), waves.cosine_squared
@@ -61,7 +46,6 @@ class Texture(Quantity):
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
         """The ratio and its axis; 1 without texture."""
-        del freedom
         ratio = math.exp(state.log_ratio)
         su = known_su(np.full((1, 1), ratio), covariance)[0]
         return (
@@ -76,7 +60,5 @@ class Texture(Quantity):
         )
 
     def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
-        """A ratio at a bound."""
-        del freedom
         inside = math.log(RATIO_RANGE[0]) < state.log_ratio < math.log(RATIO_RANGE[1])
         return () if state.axis is None or inside else ("texture",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from pxrdgen.values.instrument import Instrument
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_crystallography.decomposition.bounds import WIDTH_RANGE
+from pxrdgen_refiners.intensity_model import IntensityModel
+from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import EDGE, BoolArray, ShapeSlopes, SharedQuantity, known_su
+from pxrdgen_refiners.quantity import EDGE, BoolArray, Quantity, ShapeSlopes, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-if TYPE_CHECKING:
-    from pxrdgen_refiners.intensity_model import IntensityModel
-    from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
 
@@ -32,40 +29,32 @@ _LABELS = (*(f"Gaussian width {name}" for name in "UVW"), *(f"Lorentzian width {
 _UNITS = ("centidegree²",) * 3 + ("centidegree",) * 2
 
 
-class Widths(SharedQuantity):
+class Widths(Quantity):
     """The five of them."""
 
+    shared = True
+
     def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        """Where the options say so."""
-        del state, freedom
         return options.refine_widths
 
     def size(self, state: State, freedom: Freedom) -> int:
-        """Five."""
-        del state, freedom
         return len(NAMES)
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
         """Each within its bounds, and V so that the Gaussian width vanishes nowhere."""
-        del freedom
         u, v, w, x, y = np.clip(_values(state.instrument) + step, _LOW, _HIGH).tolist()
         return replace(state, instrument=replace(state.instrument, u=u, v=max(v, _least_v(u, w)), w=w, x=x, y=y))
 
     def pinned(self, state: State, freedom: Freedom, downhill: FloatArray) -> BoolArray:
-        """Widths at their bounds."""
-        del freedom
         values, low = _values(state.instrument), _LOW.copy()
         low[1] = max(low[1], _least_v(state.instrument.u, state.instrument.w))
         return ((values <= low + EDGE) & (downhill < 0.0)) | ((values >= _HIGH - EDGE) & (downhill > 0.0))
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
-        """To the start."""
         change = _values(state.instrument) - _values(freedom.start.instrument)
         return change / SPREAD, np.diag(1.0 / SPREAD)
 
     def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
-        """Of width and mixing."""
-        del model, state, theta
         copies, of = len(lines.position), slice(0, len(NAMES))
         return ShapeSlopes(
             width=np.tile(lines.widths.width_slope[:, of], (copies, 1)),
@@ -79,8 +68,6 @@ class Widths(SharedQuantity):
         return shared
 
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """One line each."""
-        del freedom
         errors = known_su(np.eye(len(NAMES)), covariance)
         return tuple(
             RefinedQuantity(name=name, label=label, unit=unit, value=value, su=su)
