@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from pxrdgen.errors import nearest
 
 
 class DistanceOption(BaseModel):
@@ -55,6 +57,9 @@ class LeastSquaresOptions(BaseModel):
         default=(), description="soft restraints on neighbours, such as ['P-O 1.53 0.02']"
     )
     shift: Literal["zero", "displacement", "both"] = Field(default="zero", description="what corrects peak positions")
+    also: tuple[str, ...] = Field(
+        default=(), description="further corrections to refine, by name; a name that is none tells which there are"
+    )
     background: Literal["given", "chebyshev"] = Field(
         default="given", description="whether the polynomial corrects the background given, or is all of it"
     )
@@ -68,3 +73,14 @@ class LeastSquaresOptions(BaseModel):
         default=0.1, gt=0, description="converged when no shift exceeds this share of its uncertainty"
     )
     quick: bool = Field(default=False, description="few cycles, for ranking many candidates")
+
+    @field_validator("also")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from pxrdgen_refiners.quantities import FURTHER
+
+        known = [quantity.name for quantity in FURTHER]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"got {name!r}, expected some of {', '.join(known)}{nearest(name, known)}")
+        return names
