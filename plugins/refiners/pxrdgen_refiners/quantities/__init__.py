@@ -9,6 +9,7 @@ from pxrdgen_refiners.quantities.phases import PhaseScales, PhaseShapes
 from pxrdgen_refiners.quantities.shifts import FurtherShift, SampleDisplacement, Zero
 from pxrdgen_refiners.quantities.strain import Strain
 from pxrdgen_refiners.quantities.texture import Texture
+from pxrdgen_refiners.quantities.transparency import Transparency
 from pxrdgen_refiners.quantities.widths import Widths
 from pxrdgen_refiners.quantity import Quantity
 
@@ -17,7 +18,7 @@ STRAIN, WIDTHS, ASYMMETRY = Strain(), Widths(), Asymmetry()
 PHASE_SCALES, PHASE_SHAPES = PhaseScales(SCALE), PhaseShapes(STRAIN, WIDTHS)
 
 #: corrections that the options ask for by name.
-FURTHER: tuple[FurtherShift, ...] = ()
+FURTHER: tuple[FurtherShift, ...] = (Transparency(),)
 #: what the profile is linear in; what moves the atoms; what moves and shapes the peaks.
 LINEAR: tuple[Quantity, ...] = (BACKGROUND, SCALE, PHASE_SCALES)
 ATOMS: tuple[Quantity, ...] = (COORDINATES, U_ISO)
