@@ -8,16 +8,48 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
 
+_TASKS = (
+    ("solve", "solving:Solving", "the solve loop: formula, Z, cell and pattern given"),
+    ("measured", "measuring:Measuring", "measured patterns: formula, Z and reference cell given"),
+    ("challenging", "challenging:Challenging", "light atoms, neighbouring elements, overlapping peaks"),
+    ("robustness", "robustness:Robustness", "the solve loop with one thing wrong at a time"),
+    (
+        "sampling",
+        "sampling:Sampling",
+        "raw samples of a generator, in the known cell or their own, one and any of n",
+    ),
+    ("ranking", "ranking:Ranking", "what each step of the solve loop adds"),
+    ("refinement", "refining:Refining", "refiners: RMSE before and after, who comes home"),
+    ("cells", "cells:Cells", "cells: error, exact hits and match against the number proposed"),
+    (
+        "retrieval",
+        "retrieving:Retrieving",
+        "encoders: a pattern's own crystal among others",
+    ),
+    ("speed", "timing:Timing", "CPU milliseconds of each step, by size"),
+)
+
 
 @hookimpl
 def pxrdgen_components() -> Iterable[ComponentRecord]:
-    """The command group."""
+    """The command group, and a record for each task."""
+    commands = ComponentRecord(
+        kind=ComponentKind.COMMANDS,
+        name="bench",
+        target="pxrdgen_benchmarks.bench:app",
+        interface_version=1,
+        summary="Measure and compare: suites, ablations, tables.",
+    )
     return (
-        ComponentRecord(
-            kind=ComponentKind.COMMANDS,
-            name="bench",
-            target="pxrdgen_benchmarks.bench:app",
-            interface_version=1,
-            summary="Measure and compare: suites, ablations, tables.",
+        commands,
+        *(
+            ComponentRecord(
+                kind=ComponentKind.TASK,
+                name=name,
+                target=f"pxrdgen_benchmarks.tasks.{target}",
+                interface_version=1,
+                summary=summary,
+            )
+            for name, target, summary in _TASKS
         ),
     )

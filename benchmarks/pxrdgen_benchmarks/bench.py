@@ -44,16 +44,17 @@ def list_suites() -> None:
 
       pxrdgen bench list
     """
+    from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.plugins.registry import default_registry
     from pxrdgen_benchmarks.suite import load_suite, shipped_suites
-    from pxrdgen_benchmarks.task import TASKS, load_task
 
     typer.echo("suites (pxrdgen bench suite NAME --size small|full)")
     for name in shipped_suites():
         suite = load_suite(name)
         typer.echo(f"  {name:14} {len(suite.all_variants()):3d} specs  {suite.title}")
     typer.echo("\ntasks (the 'task:' of a file for pxrdgen bench run)")
-    for name in TASKS:
-        typer.echo(f"  {name:14} {load_task(name).summary}")
+    for component in default_registry().components(ComponentKind.TASK):
+        typer.echo(f"  {component.record.name:14} {component.record.summary}")
 
 
 @app.command("suite")

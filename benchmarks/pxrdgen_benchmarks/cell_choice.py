@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import CellPredictor, CellScorer
+from pxrdgen.interfaces.cell_predictor import CellPredictor
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.composition import Composition

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pxrdgen.errors import BrokenPluginError
-from pxrdgen.interfaces.components import Generator, Refiner
+from pxrdgen.interfaces.refiner import Refiner
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen_benchmarks.posed import check_batch
 
 if TYPE_CHECKING:
@@ -23,18 +24,14 @@ if TYPE_CHECKING:
     from pxrdgen_solver.loop.settings import Components
 
 
-class CheckedGenerator(Generator):
+class CheckedGenerator(StructureGenerator):
     """Passes everything on, and refuses what is no answer."""
 
-    def __init__(self, name: str, inner: Generator) -> None:
+    def __init__(self, name: str, inner: StructureGenerator) -> None:
         self._name, self._inner = name, inner
-        # what the search asks of a generator; set on this instance because it is the inner one's
-        self.can_renoise = inner.can_renoise  # type: ignore[misc]
-        self.proposals_per_candidate = inner.proposals_per_candidate  # type: ignore[misc]
-        self.continues = inner.continues  # type: ignore[misc]
-        self.keeps_space_group = inner.keeps_space_group  # type: ignore[misc]
+        self.abilities = inner.abilities  # type: ignore[misc]  # of this instance, because it is the inner one's
 
-    def begin(self, problem: StructureProblem, target: IntensityTarget) -> Generator:
+    def begin(self, problem: StructureProblem, target: IntensityTarget) -> StructureGenerator:
         """The inner generator's, looked over too."""
         return CheckedGenerator(self._name, self._inner.begin(problem, target))
 

@@ -22,8 +22,8 @@ import numpy as np
 import typer
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import Generator
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
@@ -91,7 +91,7 @@ def spec_of(name: str) -> ComponentSpec:
     return ComponentSpec(plugin=generator, options={"denoiser": {"plugin": denoiser}})
 
 
-def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> Generator:
+def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> StructureGenerator:
     """The generator of ``spec`` with weights drawn at random; they are written to ``folder`` on the way."""
     from pxrdgen_learning.training.runs import build
     from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
@@ -111,7 +111,7 @@ def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> Generator:
     return trained(spec.plugin, weights, steps=steps)
 
 
-def trained(name: str, weights: Path, *, steps: int) -> Generator:
+def trained(name: str, weights: Path, *, steps: int) -> StructureGenerator:
     """The generator ``name`` with the weights of a file."""
     built: Any = default_registry().build(
         ComponentKind.GENERATOR, name, {"weights": str(weights.resolve()), "steps": steps}
@@ -132,7 +132,7 @@ def cell_of(atoms: int, *, seed: int = 0) -> Sample:
 
 
 def measure(
-    generator: Generator, name: str, sample: Sample, *, threads: int, candidates: int, repeats: int, steps: int
+    generator: StructureGenerator, name: str, sample: Sample, *, threads: int, candidates: int, repeats: int, steps: int
 ) -> Timed:
     """Time batches of ``candidates``, shared out to ``threads``, after one that warms up."""
     import torch

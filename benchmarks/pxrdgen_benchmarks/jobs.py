@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
 
+from pxrdgen.interfaces.task import Case, Task, Value
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.runner import DIED
-from pxrdgen_benchmarks.task import Subject, Task, load_task
+from pxrdgen_benchmarks.task import load_task
 from pxrdgen_benchmarks.time_limit import time_limit
 
 _LONGEST_ERROR = 500
@@ -35,7 +36,7 @@ class Job:
     task: str
     variant: str
     spec: str
-    case: Subject
+    case: Case
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -65,12 +66,12 @@ def do_job(job: Job) -> Record:
     started = time.perf_counter()
     try:
         with time_limit(task.patience(spec)):
-            values = task.measure(job.case, spec)
+            row = task.measure(job.case, spec)
     except FailedCaseError as error:
         return job.record(seconds=_since(started), error=str(error)[:_LONGEST_ERROR])
     except Exception as error:  # every failure is a record that counts as a miss
         return job.record(seconds=_since(started), error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
-    return job.record(seconds=_since(started), values=dict(values))
+    return job.record(seconds=_since(started), values=_values(row))
 
 
 def lost_job(job: Job) -> Record:
@@ -82,6 +83,10 @@ def lost_job(job: Job) -> Record:
 def _task_and_spec(task: str, spec: str) -> tuple[Task, BaseModel]:
     loaded = load_task(task)
     return loaded, loaded.spec_model.model_validate_json(spec)
+
+
+def _values(row: Any) -> dict[str, Value]:
+    return {f.name: getattr(row, f.name) for f in fields(row)} if is_dataclass(row) else dict(row)
 
 
 def _since(started: float) -> float:

@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from pxrdgen.interfaces.task import Task
 from pxrdgen_benchmarks.record import Record, flat
 from pxrdgen_benchmarks.suite_tables import failure_table, published_table, timing_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import SuiteResult, Task
+from pxrdgen_benchmarks.task import SuiteResult, reporting
 
 #: the file that says what was run, for cards.
 ABOUT = "about.json"
@@ -51,7 +52,7 @@ def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
             written.append(folder / "tables" / f"{name}{suffix}")
             written[-1].write_text(text, encoding="utf-8")
     figures = []
-    for name, draw in task.figures(result).items() if result.measured else ():
+    for name, draw in reporting(task).figures(result).items() if result.measured else ():
         figures.append(folder / "figures" / f"{name}.png")
         draw(figures[-1])
     records = [record for variant in result.variants for record in variant.records]
@@ -91,7 +92,7 @@ def about_run(result: SuiteResult) -> dict[str, Any]:
 
 def all_tables(result: SuiteResult, task: Task) -> dict[str, Table]:
     """The task's own, then published rows, failures and seconds, where there are any."""
-    tables = dict(task.tables(result)) if result.measured else {}
+    tables = dict(reporting(task).tables(result)) if result.measured else {}
     if result.suite.published:
         tables["published"] = published_table(result.suite.published)
     tables["failures"] = failure_table(result)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import BrokenPluginError, CellError, OptionError, StructureError
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen_benchmarks.cases import Question
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def pose(question: Question) -> Posed:
     )
 
 
-def proposed(posed: Posed, name: str, generator: Generator, count: int, rng: torch.Generator) -> CandidateBatch:
+def proposed(
+    posed: Posed, name: str, generator: StructureGenerator, count: int, rng: torch.Generator
+) -> CandidateBatch:
     """What a generator proposes, looked over: a stranger's may answer anything.
 
     Raises:
@@ -137,7 +139,9 @@ class Asked:
     prepared: PreparedPattern
     posed: Posed | None
 
-    def answers(self, name: str, generator: Generator, count: int, rng: torch.Generator) -> list[Crystal | None]:
+    def answers(
+        self, name: str, generator: StructureGenerator, count: int, rng: torch.Generator
+    ) -> list[Crystal | None]:
         """``count`` crystals; ``None`` for what is none, such as a cell without room.
 
         Raises:

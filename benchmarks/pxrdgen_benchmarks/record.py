@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from pxrdgen.errors import DatasetError
-
-#: What a measurement may say of a case.
-Value = float | int | bool | str | None
+from pxrdgen.interfaces.task import Value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.refinement_cases import (
     MEASURED,

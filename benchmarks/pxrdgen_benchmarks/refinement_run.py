@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms
 from pxrdgen_benchmarks.refinement_cases import RefinementCase

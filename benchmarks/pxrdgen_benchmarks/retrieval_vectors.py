@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid

@@ -18,7 +18,7 @@ from pxrdgen_benchmarks.outcome import ABOUT
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_run import RESULTS
 from pxrdgen_benchmarks.suite_tables import counts, finite, flag
-from pxrdgen_benchmarks.task import load_task
+from pxrdgen_benchmarks.task import load_task, reporting
 
 
 def write_suite_card(folder: Path, out: Path, *, caveats: Sequence[str] = (), order: int = 50) -> Card:
@@ -41,7 +41,7 @@ def suite_card(folder: Path, *, caveats: Sequence[str] = (), order: int = 50) ->
         DatasetError: the folder holds no finished run.
     """
     about = _about(folder)
-    task, weights = load_task(about["task"]), about["weights"]
+    task, weights = reporting(load_task(about["task"])), about["weights"]
     stored = stored_variants(folder)
     numbers = [
         number for label in about["specs"] if label in stored for number in task.numbers(stored[label].records, weights)

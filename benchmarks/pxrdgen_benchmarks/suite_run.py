@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from pxrdgen.errors import PxrdgenError, WorkerError
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.task import Case, Task
 from pxrdgen.plugins.components import Diagnosis
 from pxrdgen.plugins.registry import Registry, default_registry
 from pxrdgen.plugins.resolution import component_versions, resolve_spec
@@ -27,7 +28,7 @@ from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.runner import run_items
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.task import Subject, SuiteResult, Task, VariantResult, load_task
+from pxrdgen_benchmarks.task import SuiteResult, VariantResult, load_task
 
 #: the folder, in a suite's, of one results file a variant.
 RESULTS = "records"
@@ -95,7 +96,7 @@ def run_suite(
 
 def _measured(
     variant: _Ready,
-    cases: Sequence[Subject],
+    cases: Sequence[Case],
     run: Mapping[str, object],
     folder: Path,
     workers: Workers,
@@ -126,7 +127,7 @@ def file_name(label: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9.=+-]+', '_', label).strip('._')[:60]}-{digest}"
 
 
-def data_sha256(cases: Sequence[Subject]) -> str:
+def data_sha256(cases: Sequence[Case]) -> str:
     """Of ids, columns and, where there are any, the crystals."""
     digest = hashlib.sha256()
     for case in cases:

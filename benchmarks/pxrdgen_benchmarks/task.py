@@ -1,18 +1,17 @@
-"""What a suite measures: cases from data, values from a case under a spec, tables and figures from records."""
+"""What came out of a suite, and how a task shows it: tables and figures from records."""
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, final
 
-from pydantic import BaseModel
-
-from pxrdgen.errors import OptionError, nearest
-from pxrdgen_benchmarks.record import Record, Value
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.task import Task
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.tables import Table
 
@@ -21,26 +20,6 @@ if TYPE_CHECKING:
 
 #: draws one figure into a file.
 Draw = Callable[[Path], None]
-
-
-class Subject(Protocol):
-    """What is measured once under each spec."""
-
-    @property
-    def id(self) -> str:
-        """Name, unique within a column."""
-
-    @property
-    def column(self) -> str:
-        """What was done to it."""
-
-    @property
-    def bucket(self) -> str:
-        """Label of its size."""
-
-    @property
-    def num_atoms(self) -> int:
-        """Atoms in the primitive cell; 0 for what is no crystal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,31 +66,16 @@ class SuiteResult:
         return tuple(variant for variant in self.variants if variant.records)
 
 
-class Task(ABC):
-    """One kind of measurement."""
-
-    #: one line for lists.
-    summary: ClassVar[str]
-    #: what a spec of this task looks like; fields that hold components are named after their kind or annotated.
-    spec_model: ClassVar[type[BaseModel]]
-    #: options of the data.
-    data_model: ClassVar[type[BaseModel]]
-    #: name of the value that decides, and that ``bench compare`` compares by default; true is better, or more is.
-    headline: ClassVar[str]
-    #: names of the values on a card; the headline alone by default.
-    card_values: ClassVar[tuple[str, ...]] = ()
-
-    @abstractmethod
-    def cases(self, data: Any) -> Sequence[Subject]:
-        """What is measured, cheap and fit to be sent to a worker."""
-
-    @abstractmethod
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
-        """The values of a case; an exception becomes the record's error."""
+class Reporting(ABC):
+    """How a task's records are shown."""
 
     @abstractmethod
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """By file name."""
+
+    @abstractmethod
+    def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
+        """Of one variant, for its card."""
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """By file name; none by default."""
@@ -124,46 +88,55 @@ class Task(ABC):
 
         return mean_metrics(records)
 
+
+class ReportingTask(Task, Reporting):
+    """A task that shows its records in its own way."""
+
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
-        """Of one variant, for its card."""
+        """Its ``card_values``."""
         from pxrdgen_benchmarks.suite_cards import numbers_of
 
         return numbers_of(records, self.card_values or (self.headline,), weights)
 
-    def patience(self, spec: Any) -> float:
-        """Seconds after which a case is given up."""
-        del spec
-        return 600.0
 
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the size buckets in the whole split."""
-        del data
-        return {}
+@final
+@dataclass(frozen=True)
+class PlainReporting(Reporting):
+    """Rates of all flags and means of all numbers, for a task that says nothing about how it is shown."""
+
+    task: Task
+
+    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
+        """``rates`` and ``numbers``."""
+        from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
+
+        records = [record for variant in result.variants for record in variant.records]
+        kinds = {name: type(value) for r in records for name, value in r.values.items() if value is not None}
+        flags = [name for name, kind in kinds.items() if kind is bool]
+        numbers = [name for name, kind in kinds.items() if kind in (int, float)]
+        title = result.suite.title
+        return {
+            **({"rates": rate_table(result, {name: flag(name) for name in flags}, title=title)} if flags else {}),
+            **({"numbers": number_table(result, {name: name for name in numbers}, title=title)} if numbers else {}),
+        }
+
+    def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
+        """The task's ``card_values``."""
+        from pxrdgen_benchmarks.suite_cards import numbers_of
+
+        return numbers_of(records, self.task.card_values or (self.task.headline,), weights)
 
 
-#: the tasks, and where they are.
-TASKS = {
-    "solve": "pxrdgen_benchmarks.tasks.solving:Solving",
-    "measured": "pxrdgen_benchmarks.tasks.measuring:Measuring",
-    "challenging": "pxrdgen_benchmarks.tasks.challenging:Challenging",
-    "robustness": "pxrdgen_benchmarks.tasks.robustness:Robustness",
-    "sampling": "pxrdgen_benchmarks.tasks.sampling:Sampling",
-    "ranking": "pxrdgen_benchmarks.tasks.ranking:Ranking",
-    "refinement": "pxrdgen_benchmarks.tasks.refining:Refining",
-    "cells": "pxrdgen_benchmarks.tasks.cells:Cells",
-    "retrieval": "pxrdgen_benchmarks.tasks.retrieving:Retrieving",
-    "speed": "pxrdgen_benchmarks.tasks.timing:Timing",
-}
+def reporting(task: Task) -> Reporting:
+    """How the records of a task are shown."""
+    return task if isinstance(task, Reporting) else PlainReporting(task)
 
 
 def load_task(name: str) -> Task:
-    """The task of that name.
+    """The task of that name, ``name`` or ``distribution:name``.
 
     Raises:
-        OptionError: there is none.
+        UnknownComponentError: there is none.
     """
-    if name not in TASKS:
-        raise OptionError(f"got the task {name!r}, expected one of {', '.join(TASKS)}{nearest(name, TASKS)}")
-    module, _, attribute = TASKS[name].partition(":")
-    task: Task = getattr(importlib.import_module(module), attribute)()
+    task: Task = default_registry().build(ComponentKind.TASK, name)
     return task

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pxrdgen.interfaces.task import Task
 from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_benchmarks.outcome import Outcome, hardware, versions, write_parquet
 from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.suite_run import file_name, sha256_of
-from pxrdgen_benchmarks.task import SuiteResult, Task, VariantResult
+from pxrdgen_benchmarks.task import SuiteResult, VariantResult, reporting
 from pxrdgen_learning.training.tracking import flattened, tracked
 
 #: experiment of all suites.
@@ -53,7 +54,7 @@ def tracked_suite(tracker: Tracker, suite: Suite, task: Task, folder: Path, size
             if variant.error:
                 child.log_params({"error": variant.error})
             if variant.records:
-                child.log_metrics(task.metrics(variant.records))
+                child.log_metrics(reporting(task).metrics(variant.records))
                 path = folder / "records" / f"{file_name(variant.label)}.parquet"
                 child.log_file(write_parquet(variant.records, path))
             child.close(failed=bool(variant.error))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from pxrdgen.errors import CellError, ConformanceError
-from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance
 from pxrdgen_testing.samples import cell_problem, featureless_cell_problem

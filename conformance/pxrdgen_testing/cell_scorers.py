@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance

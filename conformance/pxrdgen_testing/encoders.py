@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_crystallography.preparation import prepare

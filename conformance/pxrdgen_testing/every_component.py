@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from pxrdgen.interfaces.components import INTERFACE_VERSION
-from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.kinds import INTERFACE_VERSION, ComponentKind
 from pxrdgen.plugins.loading import load_target
 from pxrdgen_testing.check import Check, Subject, expect
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pxrdgen.errors import ConformanceError
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance
 from pxrdgen_testing.samples import Sample, rutile_sample, single_atom_sample
@@ -50,7 +50,7 @@ def a_seed_gives_the_same_candidates(subject: Subject) -> None:
 def another_seed_gives_others(subject: Subject) -> None:
     """Rounds of the search ask again and again; one that searches may end at the same best fit from any seed."""
     sample, generator = rutile_sample(), subject.build()
-    if type(generator).trials is not Generator.trials:
+    if type(generator).trials is not StructureGenerator.trials:
         return
     first = _generated(subject.build(), sample, COUNT, seed=0).frac_coords
     other = _generated(subject.build(), sample, COUNT, seed=1).frac_coords
@@ -71,7 +71,7 @@ def it_leaves_the_global_random_state_alone(subject: Subject) -> None:
 def renoising_keeps_shape_and_follows_its_strength(subject: Subject) -> None:
     """Strength 0 returns what was given; only for generators that say they can."""
     generator, sample = subject.build(), rutile_sample()
-    if not generator.can_renoise:
+    if not generator.abilities.can_renoise:
         return
     parents = _generated(generator, sample, COUNT, seed=0).frac_coords
     rng = torch.Generator().manual_seed(3)
@@ -85,7 +85,7 @@ def renoising_keeps_shape_and_follows_its_strength(subject: Subject) -> None:
 def _generated(generator: object, sample: Sample, count: int, seed: int) -> CandidateBatch:
     """What the solve loop would get, from the first round that brings anything."""
     rng = torch.Generator().manual_seed(seed)
-    bound = expect_instance(generator, Generator).begin(sample.problem, sample.target)
+    bound = expect_instance(generator, StructureGenerator).begin(sample.problem, sample.target)
     for _ in range(ROUNDS):
         batch = expect_instance(bound.generate(sample.problem, sample.target, count, rng), CandidateBatch)
         if len(batch):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pxrdgen.errors import ConformanceError, PatternError
-from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance
 
 _HEADS = (b"", b"\x00" * 4096, b"10.0 5\n10.1 7\n", b"<?xml version='1.0'?><a/>", b"PK\x03\x04", bytes(range(256)) * 16)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementResult, RefinementStart
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.interfaces.components import StructureEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_testing.check import Check, Subject, expect, expect_instance

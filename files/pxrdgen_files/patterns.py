@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pxrdgen.errors import PatternError, PxrdgenError
-from pxrdgen.interfaces.components import PatternReader
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.values.instrument import CUKA, Radiation
 from pxrdgen.values.pattern import PowderPattern

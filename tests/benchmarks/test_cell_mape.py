@@ -8,7 +8,8 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import CellPredictor, CellScorer
+from pxrdgen.interfaces.cell_predictor import CellPredictor
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.crystal import Crystal

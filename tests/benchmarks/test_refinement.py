@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart

@@ -182,25 +182,24 @@ def test_killed_in_mid_suite_and_run_again_gives_the_same_table(salts: Path, tmp
 
 BAD_PLUGINS = """
     import numpy, torch
-    from pxrdgen.plugins.components import ComponentKind, ComponentRecord, Diagnosis
-    from pxrdgen.plugins.hookspecs import hookimpl
-    from pxrdgen.interfaces.components import Generator
+    from pxrdgen.plugins import ComponentKind, ComponentRecord, Diagnosis, hookimpl
+    from pxrdgen.interfaces import StructureGenerator
     from pxrdgen.values.candidates import CandidateBatch
 
-    class NotANumber(Generator):
+    class NotANumber(StructureGenerator):
         def generate(self, problem, target, count, rng):
             coords = torch.full((count, problem.num_atoms, 3), float("nan"))
             return CandidateBatch(frac_coords=coords, origin=("nan",) * count)
 
-    class WrongShape(Generator):
+    class WrongShape(StructureGenerator):
         def generate(self, problem, target, count, rng):
             return CandidateBatch(frac_coords=torch.rand(count, 1, 3), origin=("shape",) * count)
 
-    class Nothing(Generator):
+    class Nothing(StructureGenerator):
         def generate(self, problem, target, count, rng):
             return None
 
-    class Sometimes(Generator):
+    class Sometimes(StructureGenerator):
         def generate(self, problem, target, count, rng):
             if 81 in problem.species:
                 raise ZeroDivisionError("no thallium here")
@@ -253,7 +252,7 @@ def test_bad_plugins_are_named_and_the_rest_goes_on(salts: Path, tmp_path: Path)
         capture_output=True,
         text=True,
         timeout=200,
-        env={**os.environ, "PYTHONPATH": str(site)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])},
         check=False,
     )
     assert finished.returncode == 0, finished.stderr[-3000:]

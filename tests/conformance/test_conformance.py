@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,13 @@ from pydantic import BaseModel, ConfigDict
 from typer.testing import CliRunner
 
 from pxrdgen.errors import BrokenPluginError, ConformanceError, OptionError, UnknownComponentError
-from pxrdgen.interfaces.components import CellPredictor, CellScorer, Generator, PatternEncoder, PatternReader, Refiner
+from pxrdgen.interfaces.cell_predictor import CellPredictor
+from pxrdgen.interfaces.cell_scorer import CellScorer
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.reader import PatternReader
+from pxrdgen.interfaces.refiner import Refiner
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.registry import Registry, default_registry
 from pxrdgen.plugins.sources import PluginSource
@@ -61,7 +67,7 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__, importlib.import_module(__name__)))
 
 
-class NotANumber(Generator):
+class NotANumber(StructureGenerator):
     def __init__(self, options: BaseModel) -> None:
         del options
 
@@ -201,7 +207,7 @@ def test_a_new_distribution_conforms_as_written(
     written = write_distribution(name, kind, tmp_path / "plugin")
     assert "pyproject.toml" in written
     monkeypatch.syspath_prepend(str(tmp_path / "plugin" / "src"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin" / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin" / "src"), prepend=os.pathsep)
     package = f"pxrdgen_{name.replace('-', '_')}"
     source = PluginSource(
         name=package, distribution=f"pxrdgen-{name}", version="0", load=lambda: importlib.import_module(package)

@@ -6,7 +6,7 @@ import sys
 import types
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +19,7 @@ from pxrdgen.errors import (
     OptionError,
     UnknownComponentError,
 )
-from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces import Denoiser, PatternEncoder, PatternReader, Tracker
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord, OldInterfaceWarning
 from pxrdgen.plugins.hookspecs import hookimpl
@@ -57,19 +57,28 @@ class EndlessOptions(BaseModel):
     encoder: ComponentSpec = ComponentSpec(plugin="endless")
 
 
-class Thing:
+class Thing(PatternEncoder, Denoiser, Tracker):
+    """Fits several sockets and does nothing in any."""
+
+    width = 8
+
     def __init__(self, *options: BaseModel, **parts: object) -> None:
         self.options = options
         self.parts = parts
 
+    def encode(self, *given: object) -> Any:
+        raise NotImplementedError
 
-class FussyThing:
+    forward = open = encode
+
+
+class FussyThing(Thing):
     def __init__(self, options: BaseModel) -> None:
         del options
         raise FormulaError("got nothing, expected a formula")
 
 
-class FailingThing:
+class FailingThing(Thing):
     def __init__(self, options: BaseModel) -> None:
         del options
         raise ZeroDivisionError("oops")
@@ -308,6 +317,13 @@ def test_a_component_must_implement_the_interface_of_its_kind() -> None:
     assert isinstance(registry.build(READER, "xy"), PatternReader)
     with pytest.raises(BrokenPluginError, match=r"not a subclass of pxrdgen\.interfaces\.PatternReader"):
         registry.build(READER, "thing")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ComponentKind if kind is not ComponentKind.COMMANDS])
+def test_no_kind_takes_a_class_that_is_none_of_it(kind: ComponentKind) -> None:
+    stray = record("stray", kind=kind, target="door_parts:WidthOptions")
+    with pytest.raises(BrokenPluginError, match=r"not a subclass of pxrdgen\.interfaces\.\w+"):
+        Registry([PluginSource.of("a", stray)]).build(kind, "stray")
 
 
 def test_a_constructor_that_fails_is_named_and_our_own_errors_pass() -> None:

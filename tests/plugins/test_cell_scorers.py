@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pxrdgen.errors import CellError
-from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell

@@ -226,4 +226,4 @@ def test_a_single_element_can_be_kicked_too() -> None:
 def test_the_registry_knows_it_by_name() -> None:
     built = default_registry().build(ComponentKind.GENERATOR, "direct_space", {"symmetric_share": 0.25})
     assert isinstance(built, DirectSpace)
-    assert built.can_renoise
+    assert built.abilities.can_renoise

@@ -12,8 +12,8 @@ import torch
 
 import pxrdgen
 from pxrdgen.errors import SymmetryError
-from pxrdgen.interfaces.components import Generator
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import parse_formula
@@ -61,7 +61,7 @@ def posed() -> tuple[StructureProblem, IntensityTarget]:
     return problem, intensity_target(fit, problem.species)
 
 
-def wyckoff() -> Generator:
+def wyckoff() -> StructureGenerator:
     return default_registry().build(ComponentKind.GENERATOR, "wyckoff")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pxrdgen.errors import CellError
-from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis
 from pxrdgen.values.composition import parse_formula

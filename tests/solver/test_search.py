@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pxrdgen.interfaces.components import Generator
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.crystal import Crystal
@@ -30,7 +30,7 @@ TargetOf = Callable[[str], IntensityTarget]
 ANY_PROBLEM: Any = SimpleNamespace(space_group=None)  # direct space looks at nothing else of it
 
 
-def direct_space() -> dict[str, Generator]:
+def direct_space() -> dict[str, StructureGenerator]:
     return {"direct_space": default_registry().build(ComponentKind.GENERATOR, "direct_space")}
 
 
@@ -96,7 +96,7 @@ def test_time_is_kept(target_of: TargetOf) -> None:
     assert search(target_of("lopsided"), settings).run().rounds == 3
 
 
-class Stubborn(Generator):
+class Stubborn(StructureGenerator):
     """Proposes one arrangement over and over."""
 
     def generate(self, problem: Any, target: IntensityTarget, count: int, rng: torch.Generator) -> CandidateBatch:
@@ -119,7 +119,7 @@ def test_a_strangers_generator_is_named_and_equal_candidates_count_once(target_o
 class Dear(Stubborn):
     """The same, but counts how often it was asked."""
 
-    costly = True
+    abilities = GeneratorAbilities(costly=True)
 
     def __init__(self) -> None:
         self.asked = 0
@@ -140,7 +140,7 @@ class Silent(Stubborn):
     ("other", "costly", "asked"), [(Stubborn(), False, False), (Stubborn(), True, True), (Silent(), False, True)]
 )
 def test_dear_proposals_wait_while_others_have_some(
-    other: Generator, costly: bool, asked: bool, target_of: TargetOf
+    other: StructureGenerator, costly: bool, asked: bool, target_of: TargetOf
 ) -> None:
     dear = Dear()
     generators = {"other": other, "dear": dear}

@@ -26,10 +26,12 @@ from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.subsets import Entry, load_subset
 from pxrdgen_benchmarks.suite_tables import flag, groups, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 
 if TYPE_CHECKING:
-    from pxrdgen.interfaces.components import CellPredictor, CellScorer, Generator
+    from pxrdgen.interfaces.cell_predictor import CellPredictor
+    from pxrdgen.interfaces.cell_scorer import CellScorer
+    from pxrdgen.interfaces.structure_generator import StructureGenerator
 
 #: how tables call the one that compares with the true cell, which no user can.
 ORACLE = "oracle"
@@ -59,13 +61,12 @@ class CellsData(CrystalData):
 class _Parts:
     predictor: CellPredictor
     scorers: Mapping[str, CellScorer]
-    generator: Generator | None
+    generator: StructureGenerator | None
 
 
-class Cells(Task):
+class Cells(ReportingTask):
     """Errors of the cell chosen from N, by oracle and by scorer."""
 
-    summary: ClassVar[str] = "cells: error, exact hits and match against the number proposed"
     spec_model: ClassVar[type[BaseModel]] = CellsSpec
     data_model: ClassVar[type[BaseModel]] = CellsData
     headline: ClassVar[str] = f"{ORACLE}_exact_{NUMBERS[-1]}"

@@ -57,7 +57,6 @@ class HardCase(Case):
 class Challenging(SolveTask):
     """Geometry and the assignment of elements, counted apart."""
 
-    summary: ClassVar[str] = "light atoms, neighbouring elements, overlapping peaks"
     data_model: ClassVar[type[BaseModel]] = ChallengingData
     card_values: ClassVar[tuple[str, ...]] = ("strict", "geometry")
 

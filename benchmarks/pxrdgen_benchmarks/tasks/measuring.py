@@ -27,7 +27,6 @@ class MeasuredData(BaseModel):
 class Measuring(SolveTask):
     """Laboratory patterns: formula, Z and reference cell given."""
 
-    summary: ClassVar[str] = "measured patterns: formula, Z and reference cell given"
     data_model: ClassVar[type[BaseModel]] = MeasuredData
 
     def cases(self, data: Any) -> Sequence[MeasuredCase]:

@@ -17,7 +17,7 @@ from pxrdgen_benchmarks.posed import Posed, pose
 from pxrdgen_benchmarks.record import Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:
@@ -35,10 +35,9 @@ STAGES = {
 }
 
 
-class Ranking(Task):
+class Ranking(ReportingTask):
     """The first of the ranked list, and any of it, after every step; ranked by the pattern alone."""
 
-    summary: ClassVar[str] = "what each step of the solve loop adds"
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
     data_model: ClassVar[type[BaseModel]] = SolvingData
     headline: ClassVar[str] = "refined_strict"

@@ -28,7 +28,7 @@ from pxrdgen_benchmarks.refinement_tables import (
 )
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, whole
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 
 
 class RefiningSpec(BaseModel):
@@ -77,10 +77,9 @@ class RefiningSubject:
         return len(self.case.truth)
 
 
-class Refining(Task):
+class Refining(ReportingTask):
     """RMSE to the truth before and after."""
 
-    summary: ClassVar[str] = "refiners: RMSE before and after, who comes home"
     spec_model: ClassVar[type[BaseModel]] = RefiningSpec
     data_model: ClassVar[type[BaseModel]] = RefiningData
     headline: ClassVar[str] = "home"

@@ -26,10 +26,11 @@ from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.suite_tables import groups
 from pxrdgen_benchmarks.tables import Table, percent
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 
 if TYPE_CHECKING:
-    from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+    from pxrdgen.interfaces.encoder import PatternEncoder
+    from pxrdgen.interfaces.structure_encoder import StructureEncoder
     from pxrdgen.values.crystal import Crystal
 
 #: the first k places in tables.
@@ -77,10 +78,9 @@ class Gallery:
     columns: tuple[str, ...] = field(default=())
 
 
-class Retrieving(Task):
+class Retrieving(ReportingTask):
     """Top-k hit rates with the size of the gallery, and similarity heatmaps."""
 
-    summary: ClassVar[str] = "encoders: a pattern's own crystal among others, trained briefly or with weights"
     spec_model: ClassVar[type[BaseModel]] = RetrievingSpec
     data_model: ClassVar[type[BaseModel]] = RetrievingData
     headline: ClassVar[str] = "top_10"

@@ -43,7 +43,6 @@ class RobustnessData(CrystalData):
 class Robustness(SolveTask):
     """The solve loop against one disturbance at a time."""
 
-    summary: ClassVar[str] = "the solve loop with one thing wrong at a time"
     data_model: ClassVar[type[BaseModel]] = RobustnessData
 
     def cases(self, data: Any) -> Sequence[DisturbedCase]:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.interfaces.components import Generator
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
@@ -21,7 +21,7 @@ from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 from pxrdgen_benchmarks.validity import is_valid
 
 
@@ -42,10 +42,9 @@ class SamplingData(CrystalData):
     columns: tuple[Column, ...] = Field(default=(Column.CLEAN,), description="what is done to the problem")
 
 
-class Sampling(Task):
+class Sampling(ReportingTask):
     """Match rates of raw samples, the three of the published tables."""
 
-    summary: ClassVar[str] = "raw samples of a generator, in the known cell or with their own, one and any of n"
     spec_model: ClassVar[type[BaseModel]] = SamplingSpec
     data_model: ClassVar[type[BaseModel]] = SamplingData
     headline: ClassVar[str] = "published"
@@ -149,7 +148,7 @@ def _only_valid(result: SuiteResult) -> SuiteResult:
 
 
 @lru_cache(maxsize=1)
-def _generator(spec: str) -> Generator:
+def _generator(spec: str) -> StructureGenerator:
     from pxrdgen.plugins.registry import default_registry
 
     wanted = ComponentSpec.model_validate_json(spec)

@@ -18,7 +18,7 @@ from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table, space_group_table, verdict_table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 
 #: fields of a row that a record has itself.
 _OWN = ("id", "column", "bucket", "num_atoms", "seconds", "error")
@@ -38,7 +38,7 @@ class SolvingData(CrystalData):
     columns: tuple[Column, ...] = Field(default=(Column.CLEAN, Column.PERTURBED), description="what is done to it")
 
 
-class SolveTask(Task):
+class SolveTask(ReportingTask):
     """Cases that are put to the solve loop."""
 
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
@@ -72,7 +72,6 @@ class SolveTask(Task):
 class Solving(SolveTask):
     """Rates of right answers, and what the verdicts were worth."""
 
-    summary: ClassVar[str] = "the solve loop: formula, Z, cell and pattern given"
     data_model: ClassVar[type[BaseModel]] = SolvingData
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:

@@ -18,7 +18,7 @@ from pxrdgen_benchmarks.posed import pose, proposed
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.suite_tables import buckets_of, finite, groups
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult, Task
+from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 from pxrdgen_benchmarks.tasks.ranking import solve_components
 
 Result = TypeVar("Result")
@@ -36,10 +36,9 @@ STEPS = {
 }
 
 
-class Timing(Task):
+class Timing(ReportingTask):
     """Milliseconds of CPU a crystal, pattern or candidate."""
 
-    summary: ClassVar[str] = "CPU milliseconds of each step, by size"
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
     data_model: ClassVar[type[BaseModel]] = CrystalData
     headline: ClassVar[str] = "refine_ms"

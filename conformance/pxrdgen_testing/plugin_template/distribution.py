@@ -10,8 +10,7 @@ from pathlib import Path
 from string import Template
 
 from pxrdgen.errors import OptionError, nearest
-from pxrdgen.interfaces.components import INTERFACE_VERSION
-from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.kinds import INTERFACE_VERSION, ComponentKind
 from pxrdgen_files.folders import result_folder
 
 #: What the component of each kind's template is, in one line.

@@ -1,8 +1,11 @@
-"""The sockets of the pipeline."""
+"""The sockets of the pipeline, and the version of what fits them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+#: Version of the interfaces; additions keep it, anything an old plugin cannot survive raises it.
+INTERFACE_VERSION = 1
 
 
 class ComponentKind(StrEnum):
@@ -17,5 +20,6 @@ class ComponentKind(StrEnum):
     REFINER = "refiner"
     READER = "reader"
     TRACKER = "tracker"
+    TASK = "task"
     WEIGHTS = "weights"
     COMMANDS = "commands"

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from pxrdgen.errors import BrokenPluginError
-from pxrdgen.interfaces.components import INTERFACE_VERSION
-from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.kinds import INTERFACE_VERSION, ComponentKind
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

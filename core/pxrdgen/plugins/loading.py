@@ -12,19 +12,25 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from pxrdgen import interfaces
 from pxrdgen.errors import BrokenPluginError
-from pxrdgen.interfaces import components as interfaces
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.sources import canonical
 
-#: What a component of a kind must subclass; kinds not listed have no interface in core.
+#: What a component of a kind must subclass; commands are Typer apps.
 INTERFACES: Mapping[ComponentKind, type] = {
     ComponentKind.CELL_PREDICTOR: interfaces.CellPredictor,
     ComponentKind.CELL_SCORER: interfaces.CellScorer,
-    ComponentKind.GENERATOR: interfaces.Generator,
+    ComponentKind.DENOISER: interfaces.Denoiser,
+    ComponentKind.ENCODER: interfaces.PatternEncoder,
+    ComponentKind.GENERATOR: interfaces.StructureGenerator,
     ComponentKind.READER: interfaces.PatternReader,
     ComponentKind.REFINER: interfaces.Refiner,
+    ComponentKind.STRUCTURE_ENCODER: interfaces.StructureEncoder,
+    ComponentKind.TASK: interfaces.Task,
+    ComponentKind.TRACKER: interfaces.Tracker,
+    ComponentKind.WEIGHTS: interfaces.ShippedWeights,
 }
 
 
@@ -84,7 +90,7 @@ def load_target(component: Component) -> Any:
     if interface and not (isinstance(target, type) and issubclass(target, interface)):
         raise BrokenPluginError(
             f"{title(component)} is {component.record.target}, which is not a subclass of "
-            f"{interface.__module__}.{interface.__name__}"
+            f"pxrdgen.interfaces.{interface.__name__}"
         )
     return target
 

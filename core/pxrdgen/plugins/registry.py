@@ -12,6 +12,7 @@ from typing import Any, Literal, overload
 
 from pydantic import BaseModel
 
+from pxrdgen import interfaces
 from pxrdgen.errors import (
     AmbiguousComponentError,
     BrokenPluginError,
@@ -21,7 +22,6 @@ from pxrdgen.errors import (
     UnknownComponentError,
     nearest,
 )
-from pxrdgen.interfaces import components as interfaces
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import OldInterfaceWarning
 from pxrdgen.plugins.loading import Compatibility, Component, import_failure, load_target, options_model, title
@@ -121,7 +121,7 @@ class Registry:
         name: str,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
-    ) -> interfaces.Generator: ...
+    ) -> interfaces.StructureGenerator: ...
 
     @overload
     def build(

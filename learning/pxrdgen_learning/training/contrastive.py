@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen_learning.training.batch import TrainingBatch

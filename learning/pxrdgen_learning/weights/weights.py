@@ -10,12 +10,13 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pxrdgen.errors import OutputError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.weights import ShippedWeights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,15 +51,6 @@ class WeightsCard(BaseModel):
     metrics: dict[str, JsonValue] = Field(default_factory=dict, description="what was measured with it, on what")
     licence: str = Field(default="MIT", description="of the weights")
     version: str = Field(default="", description="of the software that wrote it")
-
-
-@runtime_checkable
-class ShippedWeights(Protocol):
-    """A component of kind ``weights``: a file that an installed package brings."""
-
-    @property
-    def path(self) -> Path:
-        """The ``.safetensors`` file; its card lies beside it."""
 
 
 def warn_if_larger_than_trained(card: WeightsCard | None, num_atoms: int, *, stacklevel: int) -> None:
@@ -194,7 +186,5 @@ def find_weights(name: str) -> Path:
         return path
     from pxrdgen.plugins.registry import default_registry
 
-    shipped = default_registry().build(ComponentKind.WEIGHTS, name)
-    if not isinstance(shipped, ShippedWeights):
-        raise WeightsError(f"got the weights component {name!r}, which names no file; its plugin is at fault")
+    shipped: ShippedWeights = default_registry().build(ComponentKind.WEIGHTS, name)
     return shipped.path

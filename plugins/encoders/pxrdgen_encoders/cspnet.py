@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.interfaces.components import StructureEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features

@@ -10,8 +10,8 @@ from e3nn.nn import Gate
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.interfaces.components import StructureEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
 from pxrdgen_encoders.options import E3nnOptions

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures, QGrid
 from pxrdgen_encoders.cnn import profile_channels

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from pxrdgen.errors import OptionError, WeightsError
-from pxrdgen.interfaces.components import Generator, PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
+from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen.values.candidates import CandidateBatch
@@ -39,7 +41,7 @@ _FREE = frozenset({"weights", "steps", "sampler", "anti_annealing", "chunk", "de
 OptionsT = TypeVar("OptionsT", bound=DenoisingOptions)
 
 
-class DenoisingGenerator(Generator, Generic[OptionsT]):
+class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
     """Proposes arrangements with a trained model.
 
     What the network is comes from the card of the weights; sampler, steps and chunk from ``options``.
@@ -55,8 +57,7 @@ class DenoisingGenerator(Generator, Generic[OptionsT]):
         OptionError: an option of the network is given and differs from that of the weights.
     """
 
-    can_renoise: ClassVar[bool] = True
-    costly: ClassVar[bool] = True
+    abilities = GeneratorAbilities(can_renoise=True, costly=True)
     name: ClassVar[str]
 
     def __init__(

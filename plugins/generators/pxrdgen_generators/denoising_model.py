@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.denoiser import Denoiser, Estimate
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.pattern_batch import QGrid
 from pxrdgen_generators.conditions import Condition, condition_from
-from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.conditioned import ConditionedDenoiser
 from pxrdgen_generators.manifolds import to_fractional
 from pxrdgen_generators.options import DenoisingOptions
@@ -75,7 +76,7 @@ class DenoisingModel:
         coordinates: how the cell is written.
         cell: whether it is given, generated, or either.
         cell_weight: of its part of the loss.
-        denoiser: a :class:`~pxrdgen_generators.denoisers.base.Denoiser`, possibly wrapped by the training loop.
+        denoiser: a :class:`~pxrdgen.interfaces.Denoiser`, possibly wrapped by the training loop.
         sampler: how a step is taken.
         steps: how many.
         max_peaks: the strongest that the network is shown.

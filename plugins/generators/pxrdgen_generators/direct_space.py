@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -17,15 +15,14 @@ from pxrdgen_generators.random_starts import RandomStarts
 from pxrdgen_generators.random_symmetry import RandomGroup
 
 
-class DirectSpace(Generator):
+class DirectSpace(StructureGenerator):
     """Random starts without any learning; the solve loop's least squares does the rest.
 
     In the tradition of direct-space methods (Harris et al. 1994, doi:10.1021/ja00087a087; FOX, Favre-Nicolin & Cerny
     2002, doi:10.1107/S0021889802015236), with least squares in place of Monte-Carlo steps.
     """
 
-    can_renoise: ClassVar[bool] = True
-    proposals_per_candidate: ClassVar[int] = 4
+    abilities = GeneratorAbilities(can_renoise=True, proposals_per_candidate=4)
 
     def __init__(self, options: DirectSpaceOptions) -> None:
         self._options = options

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen_generators.coupling import AssignmentCoupling, Coupling, NoCoupling, SymmetryAwareCoupling
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.options import FlowOptions

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen_generators.denoising_generator import DenoisingGenerator
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.flow import flow_model

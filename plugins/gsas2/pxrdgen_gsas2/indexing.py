@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import CellError
-from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.pattern import d_from_two_theta

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_crystallography.diffraction.agreement import agreement

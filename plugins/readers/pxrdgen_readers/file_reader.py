@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pxrdgen.errors import PatternError, PxrdgenError
-from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_files.measurement import MAX_FILE_BYTES, Measurement, to_pattern
 from pxrdgen_readers.options import NoOptions

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart

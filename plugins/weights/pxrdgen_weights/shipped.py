@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from pathlib import Path
 from typing import ClassVar, final
+
+from pxrdgen.interfaces.weights import ShippedWeights
 
 _FOLDER = Path(__file__).parent
 
 
-class Shipped(ABC):
+class Shipped(ShippedWeights):
     """A file beside this module, with its card."""
 
     name: ClassVar[str]

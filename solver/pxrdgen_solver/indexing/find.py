@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.random import Generator
 
-from pxrdgen.interfaces.components import CellPredictor, CellScorer
+from pxrdgen.interfaces.cell_predictor import CellPredictor
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellAnswer, CellHypothesis, CellProblem
 from pxrdgen_crystallography.indexing.description import is_superlattice, relatives
 from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells, without_repeats

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pxrdgen.interfaces.components import Generator, Refiner
+from pxrdgen.interfaces.refiner import Refiner
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 
 #: rounds of the search when the spec sets no budget and nothing stops it before.
 DEFAULT_ROUNDS = 400
@@ -19,7 +20,7 @@ Progress = Callable[[str, float, float | None], None]
 class Components:
     """What the loop is made of, built from a spec."""
 
-    generators: Mapping[str, Generator]
+    generators: Mapping[str, StructureGenerator]
     refiner: Refiner
 
 

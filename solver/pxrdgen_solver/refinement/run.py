@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from pxrdgen.interfaces.components import Refiner
+from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.values.candidates import GroupTrial
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -41,7 +41,7 @@ class Task:
 
     problem: StructureProblem
     target: IntensityTarget
-    generators: Mapping[str, Generator]
+    generators: Mapping[str, StructureGenerator]
     settings: SearchSettings
     seed: int
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -36,7 +36,7 @@ class Population:
 
     problem: StructureProblem
     target: IntensityTarget
-    generator: Generator
+    generator: StructureGenerator
     fitter: CandidateFitter = field(repr=False)
     size: int
     pool: Pool | None = field(default=None, repr=False)
@@ -64,16 +64,17 @@ class Population:
         Texture belongs to the sample; but where a wrong one hides the answer, it hides it from this population alone.
         """
         generator, problem, target = self.generator, self.problem, self.target
-        count = self.size * generator.proposals_per_candidate
+        able = generator.abilities
+        count = self.size * able.proposals_per_candidate
         if self.pool is None:
             return generator.generate(problem, target, count, rng), None
-        fresh = count if generator.continues else round(FRESH * count) if generator.proposals_per_candidate > 1 else 0
+        fresh = count if able.continues else round(FRESH * count) if able.proposals_per_candidate > 1 else 0
         parents = self.pool.fit.parameters
         batches, rows = [], torch.zeros(0, dtype=torch.long)
         if fresh:
             batches.append(generator.generate(problem, target, fresh, rng))
             rows = torch.zeros(len(batches[0]), dtype=torch.long)
-        if generator.can_renoise and fresh < count:
+        if able.can_renoise and fresh < count:
             best = max(len(self.pool) // 2, 1)
             chosen = torch.randint(best, (count - fresh,), generator=rng)
             strength = STRENGTHS[round_number % len(STRENGTHS)]

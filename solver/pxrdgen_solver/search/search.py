@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from pxrdgen.errors import SymmetryError
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.values.candidates import GroupTrial
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -49,12 +49,12 @@ class Search:
         self,
         problem: StructureProblem,
         target: IntensityTarget,
-        generators: Mapping[str, Generator],
+        generators: Mapping[str, StructureGenerator],
         settings: SearchSettings,
         rng: torch.Generator,
     ) -> None:
         self._target, self._settings, self._rng = target, settings, rng
-        obedient = {name: generator for name, generator in generators.items() if generator.keeps_space_group}
+        obedient = {name: generator for name, generator in generators.items() if generator.abilities.keeps_space_group}
         # a group that the user gave is kept by asking those alone that keep it
         asked = obedient if problem.space_group is not None and obedient else generators
         self._generators = {name: generator.begin(problem, target) for name, generator in asked.items()}
@@ -120,7 +120,7 @@ class Search:
     def _advanced(self, round_number: int, *, costly: bool) -> list[Population]:
         """The populations that had a round, ``costly`` ones only if asked for or if there are no others."""
         for late in (False, True):
-            asked = [each for each in self._populations if (each.generator.costly and not costly) is late]
+            asked = [each for each in self._populations if (each.generator.abilities.costly and not costly) is late]
             at_work = [population for population in asked if population.advance(round_number, self._rng)]
             if at_work:
                 return at_work

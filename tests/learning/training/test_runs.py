@@ -42,7 +42,7 @@ def test_a_cooldown_branches_off_and_its_weights_serve_the_generator(dataset: Cr
     assert verify_weights(tmp_path / "tiny.safetensors") == card
     assert (card.max_atoms, card.elements, card.metrics) == (3, [8, 11, 17, 22], {"match": 0.5})
     options = {"weights": str(tmp_path / "tiny.safetensors")}
-    assert default_registry().build(ComponentKind.GENERATOR, "flow", options).can_renoise
+    assert default_registry().build(ComponentKind.GENERATOR, "flow", options).abilities.can_renoise
 
 
 def test_a_share_of_the_time_may_be_a_cooldown(dataset: CrystalDataset, tmp_path: Path) -> None:

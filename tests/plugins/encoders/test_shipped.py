@@ -12,8 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from pxrdgen.errors import UnknownComponentError
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.encoder import PatternEncoder
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal

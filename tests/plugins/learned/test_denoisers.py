@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError
+from pxrdgen.interfaces.denoiser import Denoiser
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
-from pxrdgen_generators.denoisers.base import Denoiser
 from pxrdgen_generators.denoisers.conditioned import ConditionedDenoiser
 from pxrdgen_generators.denoisers.cspnet import CspNetDenoiser
 from pxrdgen_generators.denoisers.pairs import pair_features

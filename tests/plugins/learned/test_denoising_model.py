@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from pxrdgen.errors import OptionError
+from pxrdgen.interfaces.denoiser import Denoiser
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
-from pxrdgen_generators.denoisers.base import Denoiser
 from pxrdgen_generators.denoisers.cspnet import CspNetDenoiser
 from pxrdgen_generators.denoising_model import DenoisingModel
 from pxrdgen_generators.diffusion import diffusion_model

@@ -125,7 +125,7 @@ def test_odd_requests_are_answered_plainly(overfitted: DenoisingModel, corpus: C
     problem, target = task(corpus, 0)
     generator = _generator(overfitted, steps=2)
     assert generator.generate(problem, target, 0, seeded()).frac_coords.shape == (0, 5, 3)
-    assert generator.can_renoise
+    assert generator.abilities.can_renoise
     with pytest.raises(OptionError, match="0 to 1"):
         generator.renoise(problem, target, torch.zeros(1, 5, 3), 1.5, seeded())
     with pytest.raises(StructureError, match="no X-ray form factor"):

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from pxrdgen.interfaces.denoiser import Denoiser
 from pxrdgen_generators import denoising_model
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.activations import gelu, silu
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser
-from pxrdgen_generators.denoisers.base import Denoiser
 from pxrdgen_generators.denoisers.conditioned import ConditionedDenoiser
 from pxrdgen_generators.denoisers.cspnet import CspNetDenoiser
 from pxrdgen_generators.denoisers.pairs import (

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import pxrdgen_readers
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces.components import PatternReader
+from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen_files.measurement import Measurement, Scan, to_pattern
 
 from .made_up_pattern import FIXTURES

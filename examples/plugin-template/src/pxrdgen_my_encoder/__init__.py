@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.plugins.components import ComponentRecord
-from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen.plugins import ComponentKind, ComponentRecord, hookimpl
 
 
 @hookimpl

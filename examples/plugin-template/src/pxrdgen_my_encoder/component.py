@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from pxrdgen.interfaces.components import PatternEncoder
+from pxrdgen.interfaces import PatternEncoder
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from torch import Tensor, nn
 

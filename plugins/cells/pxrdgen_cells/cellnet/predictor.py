@@ -11,7 +11,7 @@ from numpy.random import Generator as NumpyGenerator
 from torch import Tensor
 
 from pxrdgen.errors import CellError, OptionError, WeightsError
-from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem

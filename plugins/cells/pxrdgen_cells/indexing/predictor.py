@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import CellPredictor
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.indexing.line_table import line_table
 from pxrdgen_cells.indexing.options import IndexingOptions

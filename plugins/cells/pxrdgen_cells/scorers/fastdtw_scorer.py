@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import CellError
-from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.pattern import d_from_two_theta
 from pxrdgen_cells.scorers.options import FastDtwOptions

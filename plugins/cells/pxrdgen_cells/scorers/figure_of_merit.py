@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.scorers.merit_options import FigureOfMeritOptions
 from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells

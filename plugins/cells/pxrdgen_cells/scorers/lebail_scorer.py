@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PxrdgenError
-from pxrdgen.interfaces.components import CellScorer
+from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_cells.scorers.options import LeBailOptions

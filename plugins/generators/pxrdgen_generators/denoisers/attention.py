@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pxrdgen.interfaces.denoiser import Denoiser, Estimate
 from pxrdgen_generators.conditions import PEAK_FEATURES, Condition
 from pxrdgen_generators.denoisers.activations import gelu, silu
-from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.elements import ELEMENT_FEATURES, element_features
 from pxrdgen_generators.denoisers.pairs import PAIR_FEATURES, PairTables, pair_features, pair_tables
 from pxrdgen_generators.options import AttentionOptions
@@ -44,7 +44,7 @@ class Memory:
     tables: PairTables | None
 
 
-class AttentionDenoiser(Denoiser):
+class AttentionDenoiser(nn.Module, Denoiser):
     """Atoms attend to each other, biased by geometry and the Patterson function, and to the peaks.
 
     The bias and the pair values (which carry directions into the atoms) are computed once a call for all layers;

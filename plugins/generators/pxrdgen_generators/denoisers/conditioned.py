@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen.errors import OptionError
-from pxrdgen.interfaces.components import PatternEncoder, StructureEncoder
+from pxrdgen.interfaces.denoiser import Denoiser, Estimate
+from pxrdgen.interfaces.encoder import PatternEncoder
+from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen_generators.conditions import Condition
-from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Memory:
     inner: object
 
 
-class ConditionedDenoiser(Denoiser):
+class ConditionedDenoiser(nn.Module, Denoiser):
     """Joins a denoiser with an encoder of patterns, a head for the cell, or both.
 
     Args:

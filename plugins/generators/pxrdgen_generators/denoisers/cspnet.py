@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from pxrdgen.interfaces.denoiser import Denoiser, Estimate
 from pxrdgen_generators.conditions import Condition
 from pxrdgen_generators.denoisers.activations import silu
-from pxrdgen_generators.denoisers.base import Denoiser, Estimate
 from pxrdgen_generators.denoisers.pair_lists import half_of_pairs
 from pxrdgen_generators.options import CspNetOptions
 from pxrdgen_learning.training.workers import full_precision
@@ -28,7 +28,7 @@ class Memory:
     atoms: Tensor
 
 
-class CspNetDenoiser(Denoiser):
+class CspNetDenoiser(nn.Module, Denoiser):
     """Jiao et al. 2023 (arXiv:2309.04475), as in Li et al. 2025 (doi:10.1038/s41467-025-62708-8).
 
     Edges between all atoms, self included, see both atoms, the metric tensor and Fourier features of the fractional

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 
-from pxrdgen.interfaces.components import Generator
+from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -19,14 +19,13 @@ ROUND = 66.0
 LEAST_WORK = 3.0e6
 
 
-class Wyckoff(Generator):
+class Wyckoff(StructureGenerator):
     """Searches each space group the pattern allows over the assignments of its Wyckoff positions.
 
     Bound to a problem by :meth:`begin` it remembers what it has tried: every round goes on where the last ended.
     """
 
-    continues: ClassVar[bool] = True
-    keeps_space_group: ClassVar[bool] = True
+    abilities = GeneratorAbilities(continues=True, keeps_space_group=True)
 
     def __init__(self, options: WyckoffOptions, session: WyckoffSession | None = None) -> None:
         self._options, self._session = options, session

@@ -1,13 +1,12 @@
-"""What every denoiser does."""
+"""Networks inside learned generators."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from torch import Tensor, nn
-
-from pxrdgen_generators.conditions import Condition
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Estimate(NamedTuple):
@@ -24,11 +23,13 @@ class Estimate(NamedTuple):
     cell: Tensor | None = None
 
 
-class Denoiser(nn.Module, ABC):
-    """Estimates how a state has to be moved to become the data.
+class Denoiser(ABC):
+    """Estimates how a state has to be moved to become the data; a ``torch.nn.Module`` as well.
 
     A subclass owes: invariance to a common shift of all atoms, equivariance to permutations, answers for the atoms of
-    mean zero. It listens to ``condition.vector`` [B, width], where an encoder has spoken.
+    mean zero. What a ``condition`` says comes with the generator; that of ``flow`` and ``diffusion`` is
+    ``pxrdgen_generators.conditions.Condition``. A denoiser listens to ``condition.vector`` [B, width], where an
+    encoder has spoken.
     """
 
     @property
@@ -37,7 +38,7 @@ class Denoiser(nn.Module, ABC):
         """Length of its features, and of the vector it listens to."""
 
     @abstractmethod
-    def encode(self, condition: Condition) -> object:
+    def encode(self, condition: Any) -> object:
         """What depends on the condition alone, computed once for all steps; handed back to :meth:`forward`.
 
         Where a cell is being generated (``condition.cell``), the cell and its coordinates do not count as known; nor
@@ -45,7 +46,7 @@ class Denoiser(nn.Module, ABC):
         """
 
     @abstractmethod
-    def forward(self, state: Tensor, t: Tensor, condition: Condition, memory: object | None = None) -> Estimate:
+    def forward(self, state: Tensor, t: Tensor, condition: Any, memory: object | None = None) -> Estimate:
         """The estimate for ``state`` [B, n, 3] at ``t`` [B].
 
         ``t``, ``condition`` and ``memory`` may be one for all B: samples for the same crystal share them.
