@@ -17,7 +17,7 @@ from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.space_group import SpaceGroup
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
-from pxrdgen_crystallography.decomposition.lines import tch
+from pxrdgen_crystallography.powder_line.widths import line_widths
 
 #: displacement parameter of every atom, A^2 (8 pi^2 Uiso).
 B_ISO = 0.8
@@ -149,7 +149,7 @@ def _pattern(problem: FoxProblem) -> list[str]:
 def _widths(problem: FoxProblem) -> tuple[float, float, float, float]:
     """U, V, W (degrees^2) and eta of Fox's pseudo-Voigt, fitted to the widths of the decomposition."""
     theta = np.radians(problem.decomposition.two_theta) / 2.0
-    width, mixing = tch(theta, problem.decomposition.instrument)
+    width, mixing = line_widths(theta, problem.decomposition.instrument)
     tangent = np.tan(theta)
     u, v, w = np.polyfit(tangent, width**2, 2) if theta.size > 3 else (0.0, 0.0, float(np.mean(width**2)))
     return float(u), float(v), float(w), float(np.mean(mixing))

@@ -55,8 +55,8 @@ def peak_overlap(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
 
     from pxrdgen.values.crystal_batch import CrystalBatch
     from pxrdgen.values.instrument import GSAS2_DEFAULT
-    from pxrdgen_crystallography.decomposition.lines import tch
     from pxrdgen_crystallography.diffraction import simulate_reflections
+    from pxrdgen_crystallography.powder_line.widths import line_widths
 
     shares = []
     for start in range(0, len(crystals), 64):
@@ -66,7 +66,7 @@ def peak_overlap(crystals: Sequence[Crystal]) -> NDArray[np.float64]:
         for angles, mask in zip(found.two_theta.numpy(), found.mask.numpy(), strict=True):
             # lines of one form coincide exactly; only different ones overlap
             lines = np.unique(np.sort(angles[mask]).astype(np.float64).round(5))
-            width = np.asarray(tch(np.radians(lines) / 2.0, GSAS2_DEFAULT)[0]) if lines.size else lines
+            width = np.asarray(line_widths(np.radians(lines) / 2.0, GSAS2_DEFAULT)[0]) if lines.size else lines
             gap = np.diff(lines)
             near = np.zeros(lines.size, dtype=bool)
             near[:-1] |= gap < width[:-1]

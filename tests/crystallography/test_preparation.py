@@ -12,8 +12,9 @@ from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import CUKA, LABORATORY, Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen_crystallography.powder_line.widths import thompson_cox_hastings
 from pxrdgen_crystallography.preparation import find_peaks, prepare
-from pxrdgen_crystallography.preparation.profile import doublet, line_offsets, thompson_cox_hastings
+from pxrdgen_crystallography.preparation.profile import doublet, line_offsets
 from pxrdgen_crystallography.preparation.widths import fwhm_along, shape_along, widths_of
 
 FloatArray = NDArray[np.float64]

@@ -9,7 +9,9 @@ import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
 
-from pxrdgen.values.instrument import Instrument
+from pxrdgen.values.instrument import Instrument, Radiation
+from pxrdgen_crystallography.powder_line.positions import line_positions
+from pxrdgen_crystallography.powder_line.widths import line_widths
 
 FloatArray = NDArray[np.float64]
 
@@ -67,24 +69,6 @@ def lines_of(basis: FloatArray, wavelength: float, low: float, high: float, *, s
     return Lines(hkl=hkl, line=np.cumsum(new_line) - 1, first=np.flatnonzero(new_line))
 
 
-def tch(theta: FloatArray, instrument: Instrument) -> tuple[FloatArray, FloatArray]:
-    """Full width (degrees) and Lorentz fraction at ``theta`` (radians); see the module ``diffraction.profiles``."""
-    tangent = np.tan(theta)
-    variance = np.maximum(instrument.u * tangent**2 + instrument.v * tangent + instrument.w, 1e-3)
-    lorentz = np.maximum(instrument.x / np.cos(theta) + instrument.y * tangent, 1e-3)
-    gauss = math.sqrt(8.0 * math.log(2.0)) * np.sqrt(variance)
-    powers = (1.0, 2.69269, 2.42843, 4.47163, 0.07842, 1.0)
-    width = sum(factor * gauss ** (5 - n) * lorentz**n for n, factor in enumerate(powers)) ** 0.2
-    ratio = lorentz / width
-    return width / 100.0, 1.36603 * ratio - 0.47719 * ratio**2 + 0.11116 * ratio**3
-
-
-def asymmetry_shift(two_theta: FloatArray, sh_l: float) -> FloatArray:
-    """Peak shift of small axial divergence, degrees; see ``diffraction.profiles.asymmetry_shift``."""
-    cosine = np.clip(math.sqrt(1.0 + sh_l * sh_l) * np.cos(np.radians(two_theta)), -1.0, 1.0)
-    return -(1.0 - 1.0 / math.sqrt(3.0)) * (two_theta - np.degrees(np.arccos(cosine)))
-
-
 def bragg_angles(lines: Lines, reciprocal_metric: FloatArray, wavelength: float) -> FloatArray:
     """[K] 2theta of each line in degrees, without any instrument shift."""
     s = s_of(lines.hkl[lines.first], reciprocal_metric)
@@ -99,18 +83,37 @@ def shape_matrix(
     ``broadening`` multiplies the widths: a blurred model finds peaks it does not yet overlap.
     """
     two_theta = bragg_angles(lines, reciprocal_metric, instrument.radiation.wavelength)
-    theta = np.radians(two_theta) / 2.0
-    width, mixing = tch(theta, instrument)
+    width, mixing = line_widths(np.radians(two_theta) / 2.0, instrument)
     width = width * broadening
-    measured = two_theta + asymmetry_shift(two_theta, instrument.sh_l)
-    measured += instrument.zero + instrument.displacement * np.cos(theta)
-    first_wavelength = instrument.radiation.wavelength
-    blocks = []
-    for wavelength, weight in zip(instrument.radiation.wavelengths, instrument.radiation.weights, strict=True):
-        split = (360.0 / math.pi) * (wavelength - first_wavelength) / first_wavelength
-        blocks.append(_windows(measured + split * np.tan(theta), weight, width, mixing, grid))
+    blocks = [
+        _windows(position, weight, width, mixing, grid) for position, weight in line_positions(two_theta, instrument)
+    ]
     rows, columns, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
     return sparse.csr_matrix((values, (rows, columns)), shape=(grid.size, len(lines)))
+
+
+def measured_lines(shapes: sparse.csr_matrix, grid: FloatArray, radiation: Radiation) -> NDArray[np.bool_]:
+    """[K] whether more than half of a line's area, of ``shapes`` [G, K], lies on ``grid`` [G]."""
+    area = np.asarray(shapes.sum(axis=0)).ravel() * float(np.median(np.diff(grid)))
+    return np.asarray(area > 0.5 * sum(radiation.weights))
+
+
+def chain_lines(
+    two_theta: FloatArray, width: FloatArray, measured: NDArray[np.bool_], *, separation: float, span: float
+) -> NDArray[np.int64]:
+    """[K] which chain of close lines each belongs to, numbered by rising angle; -1 where not ``measured`` [K].
+
+    A line joins the last one's chain within ``separation`` full widths of it, unless the chain would grow beyond
+    ``span`` full widths: its ends are separable even if no gap is.
+    """
+    chain = np.full(two_theta.size, -1, dtype=np.int64)
+    current, start, previous = -1, -math.inf, -math.inf
+    for row in np.flatnonzero(measured):
+        position = two_theta[row]
+        if position - previous > separation * width[row] or position - start > span * width[row]:
+            current, start = current + 1, position
+        chain[row], previous = current, position
+    return chain
 
 
 def _windows(

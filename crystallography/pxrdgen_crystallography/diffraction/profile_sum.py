@@ -6,7 +6,6 @@ a batch at once. The Gaussian part of a pseudo-Voigt needs far fewer of them tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,9 @@ import torch
 from torch import Tensor
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.diffraction.profiles import (
-    WINDOW_ABOVE,
-    WINDOW_BELOW,
-    gaussian,
-    gaussian_variance,
-    line_positions,
-    lorentz_width,
-    lorentzian,
-    tch_width_and_mixing,
-)
+from pxrdgen_crystallography.diffraction.profiles import gaussian, lorentzian
+from pxrdgen_crystallography.powder_line.positions import line_positions
+from pxrdgen_crystallography.powder_line.widths import line_widths, line_windows
 
 if TYPE_CHECKING:
     from pxrdgen_crystallography.diffraction.simulate import ReflectionList
@@ -50,12 +42,8 @@ def sum_peaks(reflections: ReflectionList, instrument: Instrument, grid: Tensor)
     crystal = torch.repeat_interleave(torch.tensor([part.numel() for part, _ in lines]), output_size=two_theta.numel())
     crystal = crystal.to(grid.device)
     theta = torch.deg2rad(two_theta) / 2.0
-    variance = gaussian_variance(theta, instrument.u, instrument.v, instrument.w)
-    lorentz = lorentz_width(theta, instrument.x, instrument.y)
-    width, mixing = tch_width_and_mixing(variance, lorentz)
-    reach = 0.01 * (math.sqrt(8.0 * math.log(2.0)) * torch.sqrt(variance) + lorentz)
-    below = WINDOW_BELOW * (reach + 0.002 * torch.cos(2.0 * theta).abs())
-    above = WINDOW_ABOVE * reach
+    width, mixing = line_widths(theta, instrument)
+    below, above = line_windows(theta, instrument)
     core = GAUSSIAN_REACH * width
     stretches = -(-grid.shape[0] // STRETCH)
     profile = grid.new_zeros(len(rows) * stretches, STRETCH)

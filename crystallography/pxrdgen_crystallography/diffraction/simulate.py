@@ -19,9 +19,9 @@ from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import Instrument
 from pxrdgen_crystallography.diffraction.form_factors import FormFactors, check_species, form_factors
 from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
-from pxrdgen_crystallography.diffraction.profiles import lorentz_polarization
 from pxrdgen_crystallography.diffraction.reflections import enumerate_hkl, index_limits, s_squared
 from pxrdgen_crystallography.diffraction.structure_factors import structure_factors_squared
+from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 
 #: displacement parameter of atoms without one, in A^2: what GSAS-II gives atoms of a CIF.
 DEFAULT_U_ISO = 0.01
@@ -151,10 +151,10 @@ def _reflections_of(
     squared = torch.where(indices.mask, squared, torch.full_like(squared, 0.25))
     f_squared = structure_factors_squared(batch, indices.hkl, squared, tables, default_u_iso=DEFAULT_U_ISO)
     f_squared = torch.where(indices.mask, f_squared, torch.zeros_like(f_squared))
-    sine = torch.sqrt(squared) * wavelength
-    theta = torch.asin(torch.where(indices.mask, sine, torch.full_like(sine, 0.5)))
+    sine = torch.where(indices.mask, torch.sqrt(squared) * wavelength, torch.full_like(squared, 0.5))
+    theta = torch.asin(sine)
     multiplicity = 2.0 * indices.mask.to(squared.dtype)
-    factor = lorentz_polarization(theta, instrument.polarization) / batch.volume[:, None]
+    factor = lorentz_polarization(sine, instrument.polarization) / batch.volume[:, None]
     return ReflectionList(
         hkl=indices.hkl,
         d=0.5 / torch.sqrt(squared),

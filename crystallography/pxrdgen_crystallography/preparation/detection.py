@@ -12,7 +12,8 @@ from scipy.ndimage import maximum_filter1d
 from scipy.signal import fftconvolve
 
 from pxrdgen.values.instrument import Radiation
-from pxrdgen_crystallography.preparation.profile import Shape, doublet, line_offsets
+from pxrdgen_crystallography.powder_line.widths import Shape
+from pxrdgen_crystallography.preparation.profile import doublet, line_offsets
 
 FloatArray = NDArray[np.float64]
 ShapeFunction = Callable[[FloatArray], Shape]

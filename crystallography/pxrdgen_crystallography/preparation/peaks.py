@@ -11,12 +11,12 @@ from scipy.ndimage import maximum_filter1d
 from pxrdgen.values.instrument import Instrument
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PeakList
+from pxrdgen_crystallography.powder_line.widths import Shape
 from pxrdgen_crystallography.preparation.background import estimate_background
 from pxrdgen_crystallography.preparation.detection import detect
 from pxrdgen_crystallography.preparation.joint_fit import JointFit
 from pxrdgen_crystallography.preparation.noise import Noise, estimate_noise
 from pxrdgen_crystallography.preparation.peak_model import FittedModel, PeakModel
-from pxrdgen_crystallography.preparation.profile import Shape
 from pxrdgen_crystallography.preparation.widths import shape_along, widths_of_constant_fwhm, with_widths
 
 FloatArray = NDArray[np.float64]

@@ -1,9 +1,4 @@
-"""Peak widths along the pattern: Caglioti's Gaussian and the Lorentzian of size and strain.
-
-sigma^2 = U tan^2 theta + V tan theta + W [centidegree^2], gamma = X / cos theta + Y tan theta [centidegree]
-(Caglioti, Paoletti & Ricci 1958, doi:10.1016/0369-643X(58)90029-X;
-units of :class:`~pxrdgen.values.instrument.Instrument`).
-"""
+"""Peak widths along a pattern as a fit moves them: five numbers U, V, W, X, Y, in the instrument's units."""
 
 from __future__ import annotations
 
@@ -13,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.preparation.profile import FWHM_PER_SIGMA, Shape, thompson_cox_hastings
+from pxrdgen_crystallography.powder_line.widths import FWHM_PER_SIGMA, Shape, thompson_cox_hastings, width_terms
 
 FloatArray = NDArray[np.float64]
 
@@ -24,11 +19,8 @@ UPPER = np.array([1e6, 1e5, 1e6, 1e4, 1e4])
 
 def width_basis(two_theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """[P, 3] (tan^2, tan, 1) and [P, 2] (1/cos, tan) of theta: what U, V, W and X, Y multiply (degree^2, degree)."""
-    theta = np.radians(np.clip(two_theta, 0.1, 170.0)) / 2.0
-    tangent = np.tan(theta)
-    gaussian = np.stack([tangent**2, tangent, np.ones_like(tangent)], axis=1) * 1e-4
-    lorentzian = np.stack([1.0 / np.cos(theta), tangent], axis=1) * 1e-2
-    return gaussian, lorentzian
+    gaussian, lorentzian = width_terms(np.tan(np.radians(np.clip(two_theta, 0.1, 170.0)) / 2.0))
+    return 1e-4 * gaussian, 1e-2 * lorentzian
 
 
 def shape_along(two_theta: FloatArray, widths: FloatArray) -> Shape:

@@ -13,6 +13,7 @@ from pxrdgen.values.instrument import CUKA
 from pxrdgen_crystallography.diffraction.form_factors import form_factors
 from pxrdgen_crystallography.diffraction.reflections import enumerate_hkl, s_squared
 from pxrdgen_crystallography.diffraction.structure_factors import structure_factors_squared
+from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.simulation_options import Range, SimulationOptions
 
@@ -118,9 +119,8 @@ def _groups(two_theta: Tensor, mask: Tensor, width: Tensor, offset: Tensor) -> t
 
 def _measure(strength: Tensor, two_theta: Tensor, options: SimulationOptions, draw: _Draws) -> Tensor:
     """Counting noise, a floor, a relative error and a detection limit, applied to intensities."""
-    theta = torch.deg2rad(two_theta.clamp(min=1.0) / 2)
-    lorentz_polarization = (1 + torch.cos(2 * theta) ** 2) / (torch.sin(theta) ** 2 * torch.cos(theta))
-    intensity = strength * lorentz_polarization
+    factor = lorentz_polarization(torch.sin(torch.deg2rad(two_theta.clamp(min=1.0) / 2)), 0.5)
+    intensity = strength * factor
     strongest = intensity.amax(dim=1, keepdim=True).clamp(min=1e-12)
     gain, floor = draw.log_uniform(options.gain)[:, None], draw.uniform(options.floor)[:, None]
     relative = draw.uniform(options.relative_error)[:, None]
@@ -128,7 +128,7 @@ def _measure(strength: Tensor, two_theta: Tensor, options: SimulationOptions, dr
     noisy = (intensity + variance.sqrt() * draw.normal(strength.shape[1])).clamp(min=0.0)
     limit = torch.where(draw.unit() < 0.5, draw.log_uniform(options.detection), 0.0)
     noisy = torch.where((noisy > limit[:, None] * strongest) & (strength > 0), noisy, 0.0)
-    return noisy / lorentz_polarization
+    return noisy / factor
 
 
 def _strained(basis: Tensor, bounds: Range, draw: _Draws) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pxrdgen.values.instrument import CUKA
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid
+from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 
 if TYPE_CHECKING:
     from pxrdgen.values.prepared_pattern import PreparedPattern
@@ -53,7 +54,7 @@ def patterns_from_groups(
     members = torch.zeros_like(observed.strength).scatter_add_(1, observed.group, counted)
     position = torch.zeros_like(observed.strength).scatter_add_(1, observed.group, inverse_d * counted)
     position = position / members.clamp(min=1.0)
-    intensity = observed.strength * lorentz_polarization(position) * (members > 0)
+    intensity = observed.strength * strength_at(position) * (members > 0)
     q_range = observed.q_range
     if q_range is None:
         q = 2.0 * math.pi * inverse_d
@@ -100,12 +101,9 @@ def patterns_from_prepared(prepared: Sequence[PreparedPattern], *, grid: QGrid |
     )
 
 
-def lorentz_polarization(inverse_d: Tensor, wavelength: float = CUKA.wavelength, polarization: float = 0.5) -> Tensor:
-    """LP = ((1 - p) cos^2 2theta + p) / (2 sin^2 theta cos theta) of lines at ``inverse_d`` (1/A)."""
-    sine = (0.5 * wavelength * inverse_d).clamp(min=1e-3, max=0.999)
-    cosine_squared = (1.0 - 2.0 * sine * sine) ** 2
-    factor = (1.0 - polarization) * cosine_squared + polarization
-    return factor / (2.0 * sine * sine * (1.0 - sine * sine).sqrt())
+def strength_at(inverse_d: Tensor, wavelength: float = CUKA.wavelength, polarization: float = 0.5) -> Tensor:
+    """Lorentz-polarisation factor of lines at ``inverse_d`` (1/A), by default that of Cu K-alpha unpolarised."""
+    return lorentz_polarization((0.5 * wavelength * inverse_d).clamp(min=1e-3, max=0.999), polarization)
 
 
 def _assembled(
@@ -164,8 +162,8 @@ def _rendered(inverse_d: Tensor, area: Tensor, grid: QGrid, fwhm: Tensor) -> Ten
 
 def _as_copper(inverse_d: Tensor, prepared: PreparedPattern) -> Tensor:
     """Ratio of the Lorentz-polarisation factors of Cu K-alpha and of the pattern's own radiation."""
-    own = lorentz_polarization(inverse_d, prepared.instrument.radiation.wavelength, prepared.instrument.polarization)
-    return lorentz_polarization(inverse_d) / own
+    own = strength_at(inverse_d, prepared.instrument.radiation.wavelength, prepared.instrument.polarization)
+    return strength_at(inverse_d) / own
 
 
 def _resampled(prepared: PreparedPattern, points: Tensor) -> Tensor:

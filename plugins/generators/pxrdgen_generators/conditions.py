@@ -17,7 +17,7 @@ from pxrdgen_crystallography.diffraction.form_factors import form_factors
 from pxrdgen_crystallography.diffraction.structure_factors import element_table
 from pxrdgen_generators.manifolds import atomic_length
 from pxrdgen_learning.training.observation import GroupedReflections
-from pxrdgen_learning.views.pattern_views import lorentz_polarization
+from pxrdgen_learning.views.pattern_views import strength_at
 
 #: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.
 SHELLS = (0.0, 0.4, 0.55, 0.7, 0.9)
@@ -169,7 +169,7 @@ def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peak
         max_peaks: the strongest that are kept.
     """
     inverse_d = patterns.peaks[..., 0].clamp(min=0.0).sqrt()
-    strength = patterns.peaks[..., 1] / lorentz_polarization(inverse_d.clamp(min=0.05)) * patterns.peak_mask
+    strength = patterns.peaks[..., 1] / strength_at(inverse_d.clamp(min=0.05)) * patterns.peak_mask
     strength = torch.where(inverse_d < 1.0 / _D_MIN, strength, 0.0)
     keep = min(max_peaks, strength.shape[1])
     strength, strongest = torch.topk(strength, keep, dim=1)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.decomposition.lines import asymmetry_shift
+from pxrdgen_crystallography.powder_line.positions import asymmetry_shift
 
 FloatArray = NDArray[np.float64]
 

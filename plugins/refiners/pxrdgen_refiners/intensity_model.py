@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_refiners.reflections import Reflections
 from pxrdgen_refiners.state import Freedom, State
 
@@ -58,7 +59,7 @@ class Waves:
 
     scattering: FloatArray  # [H, 3] reciprocal vectors
     s_squared: FloatArray
-    theta: FloatArray
+    sine_theta: FloatArray
     cosine: FloatArray  # [H, N]
     sine: FloatArray
     by_element: tuple[FloatArray, FloatArray]  # [H, E] sums of cosine and sine
@@ -134,7 +135,7 @@ class IntensityModel:
         tables, freedom = self.tables, self.freedom
         scattering = self._scattering(state)
         s_squared = 0.25 * (scattering**2).sum(1)
-        theta = np.arcsin(self._sine(scattering, state))
+        sine_theta = self._sine(scattering, state)
         phase = (2.0 * math.pi) * (self.reflections.hkl @ state.coords.T)
         cosine, sine = np.cos(phase), np.sin(phase)
         membership = np.eye(len(freedom.elements))[freedom.members]
@@ -143,7 +144,7 @@ class IntensityModel:
         gaussians = tables.a * np.exp(-tables.b * s_squared[:, None, None])
         normal = gaussians.sum(2) + tables.c + tables.f_prime
         strong, weak = normal * damping, tables.f_double_prime * damping
-        texture, alignment = np.ones_like(theta), np.full_like(theta, 1.0 / 3.0)
+        texture, alignment = np.ones_like(s_squared), np.full_like(s_squared, 1.0 / 3.0)
         if state.axis is not None:
             alignment = self._alignment(scattering, state.axis, freedom.basis_of(state))
             r = math.exp(state.log_ratio)
@@ -152,7 +153,7 @@ class IntensityModel:
         return Waves(
             scattering=scattering,
             s_squared=s_squared,
-            theta=theta,
+            sine_theta=sine_theta,
             cosine=cosine,
             sine=sine,
             by_element=(c, s),
@@ -160,7 +161,7 @@ class IntensityModel:
             normal=normal,
             normal_slope=-(gaussians * tables.b).sum(2),
             sums=((strong * c).sum(1), (strong * s).sum(1), (weak * c).sum(1), (weak * s).sum(1)),
-            factor=2.0 * CENTIDEGREE * _lorentz_polarization(theta, state.instrument.polarization) / volume,
+            factor=2.0 * CENTIDEGREE * lorentz_polarization(sine_theta, state.instrument.polarization) / volume,
             texture=texture,
             cosine_squared=alignment,
         )
@@ -169,15 +170,3 @@ class IntensityModel:
     def _alignment(scattering: FloatArray, axis: tuple[int, int, int], basis: FloatArray) -> FloatArray:
         direction = np.asarray(axis, dtype=np.float64) @ np.linalg.inv(basis).T
         return np.asarray((scattering @ direction) ** 2 / ((scattering**2).sum(1) * (direction @ direction)))
-
-
-def _lorentz_polarization(theta: FloatArray, p: float) -> FloatArray:
-    cosine = np.cos(2.0 * theta)
-    return np.asarray(((1.0 - p) * cosine * cosine + p) / (2.0 * np.sin(theta) ** 2 * np.cos(theta)))
-
-
-def lorentz_polarization_slope(theta: FloatArray, p: float) -> FloatArray:
-    """d log LP / d theta."""
-    cosine = np.cos(2.0 * theta)
-    polarised = -4.0 * (1.0 - p) * cosine * np.sin(2.0 * theta) / ((1.0 - p) * cosine * cosine + p)
-    return np.asarray(polarised - 2.0 / np.tan(theta) + np.tan(theta))

@@ -1,4 +1,4 @@
-"""Where lines lie and how wide they are: Thompson-Cox-Hastings widths (doi:10.1107/S0021889887087090), positions."""
+"""Where lines lie and how wide they are, with derivatives by the parameters that are refined."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE
+from pxrdgen_crystallography.powder_line.positions import wavelength_splits
+from pxrdgen_crystallography.powder_line.widths import (
+    MIN_LORENTZ,
+    MIN_VARIANCE,
+    gaussian_variance,
+    lorentz_width,
+    thompson_cox_hastings,
+    width_terms,
+)
 from pxrdgen_refiners.axial_divergence import Divergence, divergence_of
 
 FloatArray = NDArray[np.float64]
-
-_LN2 = math.log(2.0)
-#: coefficients of g^5, g^4 l, ... l^5 in the fifth power of the full width.
-_TCH = (1.0, 2.69269, 2.42843, 4.47163, 0.07842, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,33 +36,21 @@ class Widths:
 def widths_of(theta: FloatArray, instrument: Instrument) -> Widths:
     """Widths at Bragg angles ``theta`` [K] (radians)."""
     tangent, cosine = np.tan(theta), np.cos(theta)
-    one, none = np.ones_like(theta), np.zeros_like(theta)
-    raw = instrument.u * tangent**2 + instrument.v * tangent + instrument.w
-    raw_lorentz = instrument.x / cosine + instrument.y * tangent
-    variance, lorentz = np.maximum(raw, MIN_VARIANCE), np.maximum(raw_lorentz, MIN_LORENTZ)
-    variance_slope = np.stack(
-        [tangent**2, tangent, one, none, none, (2.0 * instrument.u * tangent + instrument.v) / cosine**2], axis=1
-    )
-    lorentz_slope = np.stack(
-        [none, none, none, 1.0 / cosine, tangent, instrument.x * np.sin(theta) / cosine**2 + instrument.y / cosine**2],
-        axis=1,
-    )
-    variance_slope[raw < MIN_VARIANCE] = 0.0
-    lorentz_slope[raw_lorentz < MIN_LORENTZ] = 0.0
-    g = math.sqrt(8.0 * _LN2) * np.sqrt(variance)
-    fifth = sum(c * g ** (5 - n) * lorentz**n for n, c in enumerate(_TCH))
-    width = fifth**0.2
-    by_g = sum((5 - n) * c * g ** (4 - n) * lorentz**n for n, c in enumerate(_TCH[:-1])) / (5.0 * width**4)
-    by_lorentz = sum(n * c * g ** (5 - n) * lorentz ** (n - 1) for n, c in enumerate(_TCH) if n) / (5.0 * width**4)
-    width_slope = (by_g * g / (2.0 * variance))[:, None] * variance_slope + by_lorentz[:, None] * lorentz_slope
-    ratio = lorentz / width
-    by_ratio = 1.36603 - 2 * 0.47719 * ratio + 3 * 0.11116 * ratio**2
-    ratio_slope = lorentz_slope / width[:, None] - (ratio / width)[:, None] * width_slope
+    variance, lorentz = gaussian_variance(tangent, instrument), lorentz_width(tangent, instrument)
+    gaussian_terms, lorentz_terms = width_terms(tangent)
+    by_theta = (2.0 * instrument.u * tangent + instrument.v) / cosine**2
+    variance_slope = np.column_stack([gaussian_terms, np.zeros_like(lorentz_terms), by_theta])
+    by_theta = (instrument.x * np.sin(theta) + instrument.y) / cosine**2
+    lorentz_slope = np.column_stack([np.zeros_like(gaussian_terms), lorentz_terms, by_theta])
+    variance_slope[variance <= MIN_VARIANCE] = 0.0
+    lorentz_slope[lorentz <= MIN_LORENTZ] = 0.0
+    shape = thompson_cox_hastings(variance, lorentz)
+    by_variance, by_gamma = shape.fwhm_by_variance[:, None], shape.fwhm_by_gamma[:, None]
     return Widths(
-        width=width / 100.0,
-        mixing=1.36603 * ratio - 0.47719 * ratio**2 + 0.11116 * ratio**3,
-        width_slope=width_slope / 100.0,
-        mixing_slope=by_ratio[:, None] * ratio_slope,
+        width=shape.fwhm / 100.0,
+        mixing=shape.eta,
+        width_slope=(by_variance * variance_slope + by_gamma * lorentz_slope) / 100.0,
+        mixing_slope=shape.eta_by_variance[:, None] * variance_slope + shape.eta_by_gamma[:, None] * lorentz_slope,
     )
 
 
@@ -85,8 +77,7 @@ def line_shapes(theta: FloatArray, instrument: Instrument) -> LineShapes:
     divergence = divergence_of(theta, instrument, widths.width)
     value = np.degrees(2.0 * theta) + divergence.shift + instrument.zero + instrument.displacement * np.cos(theta)
     by_bragg = 1.0 + divergence.shift_slope - instrument.displacement * np.sin(theta) * math.pi / 360.0
-    first = instrument.radiation.wavelength
-    split = (360.0 / math.pi) * (np.asarray(instrument.radiation.wavelengths) - first)[:, None] / first
+    split = np.array(wavelength_splits(instrument.radiation))[:, None]
     return LineShapes(
         position=value + split * np.tan(theta),
         by_bragg=by_bragg + split * math.pi / 360.0 / np.cos(theta) ** 2,

@@ -10,7 +10,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.diffraction.profiles import MIN_LORENTZ, MIN_VARIANCE, WINDOW_ABOVE, WINDOW_BELOW
+from pxrdgen_crystallography.powder_line.widths import line_windows
 from pxrdgen_refiners.line_shapes import LineShapes
 
 FloatArray = NDArray[np.float64]
@@ -51,15 +51,11 @@ def windows_of(
     ``net`` [G] is the pattern above background, from which a line's largest possible height is read.
     """
     shape, position = lines.widths, lines.position
-    variance = np.maximum(instrument.u * np.tan(theta) ** 2 + instrument.v * np.tan(theta) + instrument.w, MIN_VARIANCE)
-    lorentz = np.maximum(instrument.x / np.cos(theta) + instrument.y * np.tan(theta), MIN_LORENTZ)
-    full = 0.01 * (math.sqrt(8.0 * _LN2) * np.sqrt(variance) + lorentz)
     height = _heights(grid, net + sigma, position[0], shape.width) + np.median(sigma)
     # a Lorentzian of height h is h mixing (width / 2 x)^2 at a distance x
     tail = 0.5 * shape.width * np.sqrt(height * np.maximum(shape.mixing, 0.05) / (TAIL * np.quantile(sigma, 0.1)))
     tail = np.maximum(tail, LEAST_REACH * shape.width)
-    below = np.minimum(WINDOW_BELOW * (full + 0.002 * np.abs(np.cos(2.0 * theta))), tail)
-    above = np.minimum(WINDOW_ABOVE * full, tail)
+    below, above = (np.minimum(reach, tail) for reach in line_windows(theta, instrument))
     rays = lines.divergence.offset
     early, late = (rays.min(axis=0), rays.max(axis=0)) if len(rays) else (0.0, 0.0)
     first = np.searchsorted(grid, (position - below + early).ravel())

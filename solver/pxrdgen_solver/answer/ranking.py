@@ -11,7 +11,7 @@ import torch
 
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
-from pxrdgen_crystallography.decomposition.lines import tch
+from pxrdgen_crystallography.powder_line.widths import line_widths
 from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty, with_contacts
 from pxrdgen_solver.answer.finalists import Finalist
 
@@ -37,7 +37,7 @@ class Ranked:
 
 def points_in_peaks(decomposition: Decomposition) -> int:
     """How many points of the profile lie within a full width of a line."""
-    width, _ = tch(np.radians(decomposition.two_theta) / 2.0, decomposition.instrument)
+    width, _ = line_widths(np.radians(decomposition.two_theta) / 2.0, decomposition.instrument)
     low = np.searchsorted(decomposition.grid, decomposition.two_theta - width)
     high = np.searchsorted(decomposition.grid, decomposition.two_theta + width)
     marks = np.zeros(decomposition.grid.size + 1, dtype=np.int64)

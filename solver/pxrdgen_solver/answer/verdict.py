@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pxrdgen.values.refinement import ProfileCurves
 from pxrdgen.values.solution import Evidence, Verdict
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
-from pxrdgen_crystallography.decomposition.lines import tch
+from pxrdgen_crystallography.powder_line.widths import line_widths
 from pxrdgen_crystallography.symmetry.contacts import shortest_contacts
 from pxrdgen_solver.answer.ranking import Ranked
 
@@ -111,7 +111,7 @@ def misfit_share(curves: ProfileCurves, decomposition: Decomposition) -> float:
 
     Summing over a window lets errors of the peak shape cancel and errors of the intensities stand.
     """
-    width, _ = tch(np.radians(decomposition.two_theta) / 2.0, decomposition.instrument)
+    width, _ = line_widths(np.radians(decomposition.two_theta) / 2.0, decomposition.instrument)
     step = float(np.median(np.diff(curves.two_theta)))
     size = max(round(float(np.median(width)) / step), 1)
     window = np.ones(2 * size + 1)

@@ -7,7 +7,6 @@ the background (Pawley 1981, doi:10.1107/S0021889881009618, without its non-line
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,16 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
-from pxrdgen_crystallography.decomposition.lines import bragg_angles, lines_of, reciprocal_metric_of, shape_matrix, tch
+from pxrdgen_crystallography.decomposition.lines import (
+    bragg_angles,
+    chain_lines,
+    lines_of,
+    measured_lines,
+    reciprocal_metric_of,
+    shape_matrix,
+)
+from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
+from pxrdgen_crystallography.powder_line.widths import line_widths
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,11 +88,10 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
     metric = reciprocal_metric_of(basis)
     lines = lines_of(basis, wavelength, max(float(grid[0]) - 0.3, 0.5), min(float(grid[-1]) + 0.5, 179.0))
     angles = bragg_angles(lines, metric, wavelength)
-    width, _ = tch(np.radians(angles) / 2.0, instrument)
+    width, _ = line_widths(np.radians(angles) / 2.0, instrument)
     shapes = shape_matrix(lines, metric, instrument, grid)
-    step = float(np.median(np.diff(grid)))
-    inside = np.asarray(shapes.sum(axis=0)).ravel() * step > 0.5 * sum(instrument.radiation.weights)
-    of_line = _chained(angles, width, inside)
+    inside = measured_lines(shapes, grid, instrument.radiation)
+    of_line = chain_lines(angles, width, inside, separation=SEPARATION, span=SPAN)
     of_line[of_line >= MAX_GROUPS] = -1
     count = int(of_line.max()) + 1
     share = _shares(angles, decomposition)
@@ -98,15 +105,13 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
     group = of_line[lines.line][kept]
     alike = np.bincount(lines.line)[lines.line][kept]
     mean_angle = np.bincount(of_line[of_line >= 0], weights=angles[of_line >= 0]) / np.bincount(of_line[of_line >= 0])
-    theta = np.radians(mean_angle) / 2.0
-    cosine = np.cos(2.0 * theta)
-    polarized = (1.0 - instrument.polarization) * cosine**2 + instrument.polarization
+    sine = np.sin(np.radians(mean_angle) / 2.0)
     return LineFit(
         hkl=np.rint(lines.hkl[kept]).astype(np.int64),
         group=group,
         two_theta=mean_angle,
-        sine=np.sin(theta) / wavelength,
-        lorentz=polarized / (2.0 * np.sin(theta) ** 2 * np.cos(theta)),
+        sine=sine / wavelength,
+        lorentz=lorentz_polarization(sine, instrument.polarization),
         share=share[lines.line][kept] / totals[group] / alike,
         intensity=solved.areas,
         su=solved.su,
@@ -114,18 +119,6 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
         points=int(grid.size),
         steps=solved.steps,
     )
-
-
-def _chained(angles: FloatArray, width: FloatArray, inside: NDArray[np.bool_]) -> IntArray:
-    """[lines] which fitted line each belongs to, -1 for those outside the pattern."""
-    group = np.full(angles.size, -1, dtype=np.int64)
-    current, start, previous = -1, -math.inf, -math.inf
-    for row in np.flatnonzero(inside):
-        far = angles[row] - previous > SEPARATION * width[row] or angles[row] - start > SPAN * width[row]
-        if far:
-            current, start = current + 1, angles[row]
-        group[row], previous = current, angles[row]
-    return group
 
 
 def _shares(angles: FloatArray, decomposition: Decomposition) -> FloatArray:

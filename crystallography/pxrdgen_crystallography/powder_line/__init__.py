@@ -1,0 +1,1 @@
+"""What makes a reflection a line of a powder pattern: its strength, place, width and shape, for numpy and torch."""
