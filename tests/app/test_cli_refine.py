@@ -17,6 +17,10 @@ from pymatgen.core import Lattice, Structure
 
 import pxrdgen
 from pxrdgen.errors import OptionError
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.components import ComponentRecord
+from pxrdgen.plugins.registry import Registry
+from pxrdgen.plugins.sources import PluginSource, installed_sources
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
@@ -261,6 +265,16 @@ def test_an_option_the_refiner_lacks_is_refused(folder: Path) -> None:
             folder / "start.cif",
             refiner=ComponentSpec(plugin="least_squares", options={"refine_cel": True}),
         )
+
+
+def test_words_are_for_refiners_whose_options_heed_them(folder: Path) -> None:
+    plain = ComponentRecord(kind=ComponentKind.REFINER, name="plain", target="nowhere:Plain")
+    registry = Registry([*installed_sources(), PluginSource.of("theirs", plain)])
+    with pytest.raises(OptionError, match="u_iso for the refiner 'plain'"):
+        pxrdgen.refine(
+            folder / "zirconia.xy", crystal_from_pymatgen(zirconia()), refiner="plain", wavelength="CuKa",
+            u_iso="site", registry=registry,
+        )  # fmt: skip
 
 
 def test_the_crystal_written_is_the_crystal_refined(folder: Path, done: subprocess.CompletedProcess[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pxrdgen.errors import OptionError, nearest
+from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
     from pxrdgen_solver.refinement.run import Progress
     from pxrdgen_solver.refinement.values import Refinement
-
-#: how displacement parameters are grouped.
-U_ISO = ("element", "site", "overall")
 
 _DEFAULT = ComponentSpec(plugin="least_squares")
 
@@ -62,11 +59,12 @@ def refine(
         InputError: something given cannot be used; the message says what and how to mend it.
     """
     from pxrdgen import __version__
+    from pxrdgen.interfaces.refinement_options import RefinementOptions
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen_files.cif import read_cif
     from pxrdgen_files.instprm import with_instrument
     from pxrdgen_files.patterns import read_pattern
-    from pxrdgen_solver.refinement.frame import frame_of
+    from pxrdgen_solver.refinement.frame import frame_of, texture_axis_in
     from pxrdgen_solver.refinement.run import refine_crystal
 
     registry = registry or default_registry()
@@ -80,20 +78,20 @@ def refine(
     if instrument is not None:
         pattern = with_instrument(pattern, instrument)
     spec = refiner if isinstance(refiner, ComponentSpec) else ComponentSpec(plugin=refiner)
-    options = dict(spec.options)
-    if texture is not None:
-        axis = _axis(texture)
-        if axis is not None:
-            from pxrdgen_solver.refinement.frame import texture_axis_in
-
-            options["texture_axis"] = list(texture_axis_in(frame_of(pattern, crystal).problem, axis))
-        options["refine_texture"] = texture.strip().lower() != "none"
-    if u_iso is not None:
-        if u_iso not in U_ISO:
-            raise OptionError(f"got u_iso {u_iso!r}, expected one of {', '.join(U_ISO)}{nearest(u_iso, U_ISO)}")
-        options["u_iso"] = u_iso
-    if background_terms is not None:
-        options["background_terms"] = _terms(background_terms)
+    axis = None if texture is None else _axis(texture)
+    if axis is not None:
+        axis = texture_axis_in(frame_of(pattern, crystal).problem, axis)
+    # the fields of RefinementOptions that the words set
+    asked: dict[str, object] = {} if texture is None else {"refine_texture": texture.strip().lower() != "none"}
+    asked |= {} if axis is None else {"texture_axis": axis}
+    asked |= {} if u_iso is None else {"u_iso": u_iso}
+    asked |= {} if background_terms is None else {"background_terms": _terms(background_terms)}
+    if asked and not isinstance(registry.options(ComponentKind.REFINER, spec.plugin, spec.options), RefinementOptions):
+        raise OptionError(
+            f"got {', '.join(asked)} for the refiner {spec.plugin!r}, whose options are no RefinementOptions; leave it "
+            "out, or choose a refiner that heeds it, such as least_squares"
+        )
+    options = {**spec.options, **asked}
     built = registry.build(ComponentKind.REFINER, spec.plugin, options)
     found = refine_crystal(pattern, crystal, built, ranges=ranges, exclude=exclude, impurities=known, progress=progress)
     component = registry.resolve(ComponentKind.REFINER, spec.plugin)

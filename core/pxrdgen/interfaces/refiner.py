@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class Refiner(ABC):
-    """Fits structures to the whole measured profile."""
+    """Fits structures to the whole measured profile.
+
+    One that heeds the words of ``pxrdgen refine`` (texture, Uiso, background) inherits its options from
+    :class:`~pxrdgen.interfaces.refinement_options.RefinementOptions`.
+    """
 
     #: whether the known impurities of a measurement are fitted too; otherwise they are put down as background before.
     fits_impurities: ClassVar[bool] = False

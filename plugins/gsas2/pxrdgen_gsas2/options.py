@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pxrdgen.interfaces.refinement_options import RefinementOptions
+
 
 class Gsas2WorkerOptions(BaseModel):
     """How the process that holds GSAS-II is run."""
@@ -26,7 +28,7 @@ class Gsas2WorkerOptions(BaseModel):
     retries: int = Field(default=1, ge=0, le=5, description="how often a call is repeated after a crash or garbage")
 
 
-class Gsas2Options(Gsas2WorkerOptions):
+class Gsas2Options(Gsas2WorkerOptions, RefinementOptions):
     """Rietveld refinement with GSAS-II."""
 
     workers: int = Field(default=1, ge=1, le=64, description="refinements at a time")
@@ -44,17 +46,9 @@ class Gsas2Options(Gsas2WorkerOptions):
         default=True, description="whether axial divergence SH/L is tried where widths alone leave a misfit"
     )
     refine_u_iso: bool = Field(default=True, description="whether Uiso moves, grouped as u_iso says")
-    u_iso: Literal["element", "site", "overall"] = Field(default="element", description="which atoms share a Uiso")
-    refine_texture: bool = Field(default=True, description="whether March-Dollase texture is tried")
-    texture_axis: tuple[int, int, int] | None = Field(
-        default=None, description="h k l of the primitive cell; default the most promising low-index axis"
-    )
     shift: Literal["zero", "displacement", "both"] = Field(default="zero", description="what corrects peak positions")
     background: Literal["given", "chebyshev"] = Field(
         default="given", description="Chebyshev terms on top of the measurement's background, or alone"
-    )
-    background_terms: int | None = Field(
-        default=None, ge=1, le=36, description="Chebyshev terms; default 6 to 18 as the fit asks"
     )
 
 

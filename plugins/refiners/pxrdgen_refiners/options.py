@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pxrdgen.errors import nearest
+from pxrdgen.interfaces.refinement_options import RefinementOptions
 
 
 class DistanceOption(BaseModel):
@@ -32,24 +33,13 @@ class DistanceOption(BaseModel):
         return {"first": symbols[0], "second": symbols[1], **dict(zip(("distance", "su"), numbers, strict=False))}
 
 
-class LeastSquaresOptions(BaseModel):
+class LeastSquaresOptions(RefinementOptions):
     """The built-in Rietveld refinement."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_cycles: int = Field(default=12, ge=1, description="cycles of the last stage, all parameters together")
     refine_cell: bool = Field(default=True, description="whether the cell moves, as its symmetry allows")
     refine_widths: bool = Field(default=True, description="whether the peak widths U V W X Y move")
     refine_u_iso: bool = Field(default=True, description="whether Uiso moves, restrained")
-    u_iso: Literal["element", "site", "overall"] = Field(
-        default="element", description="which atoms share a Uiso: those of an element, of a site, or all"
-    )
-    refine_texture: bool = Field(default=True, description="whether March-Dollase texture is refined")
-    texture_axis: tuple[int, int, int] | None = Field(
-        default=None,
-        description="its Miller indices in the primitive cell; default: low-index axes are tried, none is taken unless "
-        "it pays",
-    )
     refine_asymmetry: bool = Field(
         default=True, description="whether low-angle asymmetry (S + H) / L is refined where that pays"
     )
@@ -62,12 +52,6 @@ class LeastSquaresOptions(BaseModel):
     )
     background: Literal["given", "chebyshev"] = Field(
         default="given", description="whether the polynomial corrects the background given, or is all of it"
-    )
-    background_terms: int | None = Field(
-        default=None,
-        ge=1,
-        le=24,
-        description="Chebyshev terms; default: as many as pay",
     )
     tolerance: float = Field(
         default=0.1, gt=0, description="converged when no shift exceeds this share of its uncertainty"
