@@ -12,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from pxrdgen.errors import OptionError, UnknownComponentError
+from pxrdgen.errors import BrokenPluginError, OptionError, UnknownComponentError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.registry import Registry, default_registry
-from pxrdgen.plugins.resolution import component_versions, resolve_spec
+from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec, with_encoder
 from pxrdgen.plugins.schema import json_schema
 from pxrdgen.plugins.sources import PluginSource
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, read_spec, spec_from_yaml, spec_to_yaml
+from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, labelled, read_spec, spec_from_yaml, spec_to_yaml
+from pxrdgen.values.citation import Citation
 
 
 class FlowOptions(BaseModel):
@@ -31,8 +32,10 @@ class CnnOptions(BaseModel):
     width: int = 8
 
 
-def offered(kind: ComponentKind, name: str, options: type[BaseModel] | None = None) -> ComponentRecord:
-    return ComponentRecord(kind=kind, name=name, target="nowhere:Nothing", options=options)
+def offered(
+    kind: ComponentKind, name: str, options: type[BaseModel] | None = None, citations: tuple[Citation, ...] = ()
+) -> ComponentRecord:
+    return ComponentRecord(kind=kind, name=name, target="nowhere:Nothing", options=options, citations=citations)
 
 
 LEAST_SQUARES = offered(ComponentKind.REFINER, "least_squares")
@@ -57,7 +60,10 @@ json_values = st.recursive(
     max_leaves=5,
 )
 component_specs = st.builds(
-    ComponentSpec, plugin=st.text(min_size=1, max_size=12), options=st.dictionaries(st.text(max_size=8), json_values)
+    ComponentSpec,
+    plugin=st.text(min_size=1, max_size=12),
+    options=st.dictionaries(st.text(max_size=8), json_values),
+    label=st.text(max_size=8),
 )
 
 
@@ -65,7 +71,7 @@ component_specs = st.builds(
 @given(
     st.builds(
         PipelineSpec,
-        generators=st.lists(component_specs, min_size=1, max_size=3),
+        generators=st.lists(component_specs, min_size=1, max_size=3, unique_by=lambda spec: spec.label),
         refiner=component_specs,
         candidates=st.integers(1, 1000),
         budget_s=st.none() | st.floats(0.1, 1e6),
@@ -139,6 +145,55 @@ def test_versions_name_the_provider_of_each_component_nested_ones_included(regis
     assert versions == dict.fromkeys(named, "builtin 0.1")
 
 
+def test_components_of_one_role_have_labels_of_their_own() -> None:
+    other = "{plugin: flow, options: {steps: 9}}, {plugin: cnn, label: flow-2}"
+    named = labelled(spec_from_yaml(f"generators: [{{plugin: flow}}, {other}, {{plugin: flow}}]").generators)
+    assert [label for label, _ in named] == ["flow", "flow-3", "flow-2", "flow-4"]
+    assert named[1][1].options == {"steps": 9}
+    with pytest.raises(OptionError, match=r"spec\.generators .*2 components labelled 'mine'"):
+        spec_from_yaml("generators: [{plugin: flow, label: mine}, {plugin: direct_space, label: mine}]")
+    assert "label" not in spec_to_yaml(PipelineSpec()), "only those given are written out"
+
+
+def test_the_encoder_of_a_pipeline_goes_to_generators_that_leave_theirs_open(registry: Registry) -> None:
+    own = "{plugin: flow, options: {encoder: {plugin: cnn, options: {width: 3}}}}"
+    text = "encoder: {plugin: cnn, options: {width: 2}}\n"
+    text += f"generators: [{{plugin: flow}}, {own}, {{plugin: direct_space}}]"
+    first, second, third = with_encoder(spec_from_yaml(text), registry).generators
+    assert first.options == {"encoder": {"plugin": "cnn", "options": {"width": 2}}}
+    assert second.options == {"encoder": {"plugin": "cnn", "options": {"width": 3}}}
+    assert third.options == {}
+    resolved = resolve_spec(spec_from_yaml(text), registry)
+    assert resolved.generators[0].options["encoder"] == {"plugin": "cnn", "options": {"width": 2}}
+    assert resolve_spec(resolved, registry) == resolved
+    with pytest.raises(OptionError, match="no generator that takes one"):
+        resolve_spec(spec_from_yaml("encoder: {plugin: cnn}\ngenerators: [{plugin: direct_space}]"), registry)
+
+
+def test_a_spec_cites_what_its_components_rest_on_each_work_once() -> None:
+    works = [Citation(key=key, reason="r", bibtex=f"@article{{{key},\n}}") for key in "ab"]
+    records = [
+        offered(ComponentKind.ENCODER, "cnn", citations=(works[0],)),
+        offered(ComponentKind.GENERATOR, "flow", FlowOptions, citations=(works[1], works[0])),
+        offered(ComponentKind.CELL_PREDICTOR, "indexing"),
+        LEAST_SQUARES,
+    ]
+    registry = Registry([PluginSource.of("stranger", *records)])
+    cited = citations_of(spec_from_yaml("generators: [{plugin: flow}, {plugin: flow}]"), registry)
+    assert cited == (works[1], works[0])
+
+
+@pytest.mark.parametrize("bibtex", ["", "words", "@article{other, }", "@article{,"])
+def test_a_citation_is_a_bibtex_entry_of_its_key(bibtex: str) -> None:
+    with pytest.raises(BrokenPluginError, match="expected its key"):
+        Citation(key="mine", reason="", bibtex=bibtex)
+
+
+def test_the_default_run_cites_the_flow() -> None:
+    keys = {work.key for work in citations_of(PipelineSpec(), default_registry())}
+    assert keys >= {"flowmatching", "fox", "rietveld", "treor"}
+
+
 def test_resolving_finds_unknown_components_and_options_at_any_depth(registry: Registry) -> None:
     with pytest.raises(UnknownComponentError, match="did you mean 'cnn'"):
         resolve_spec(spec_from_yaml("generators: [{plugin: flow, options: {encoder: {plugin: cn}}}]"), registry)
@@ -151,6 +206,7 @@ GOOD: list[dict[str, Any]] = [
     {"generators": [{"plugin": "flow", "options": {"steps": 3}}, {"plugin": "builtin:direct_space"}]},
     {"generators": [{"plugin": "flow", "options": {"encoder": {"plugin": "cnn", "options": {"width": 2}}}}]},
     {"refiner": {"plugin": "least_squares", "options": {}}, "budget_s": None},
+    {"generators": [{"plugin": "flow", "label": "mine"}], "encoder": {"plugin": "cnn"}},
 ]
 BAD: list[dict[str, Any]] = [
     {"generators": []},

@@ -104,7 +104,7 @@ def refine(
         "versions": {"pxrdgen": __version__, f"refiner {spec.plugin}": f"{component.distribution} {component.version}"},
         "ranges": [list(pair) for pair in ranges],
         "exclude": [list(pair) for pair in exclude],
-        "citations": ["pxrdgen", "moyo", "spglib", "gemmi"],
+        "citations": ["pxrdgen", *(work.key for work in component.record.citations), "moyo", "spglib", "gemmi"],
     }
     return replace(found, provenance=MappingProxyType(dict(provenance)))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pxrdgen.errors import CellError, OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.specs.pipeline import PipelineSpec, labelled
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pxrdgen.values.solution import Solution
     from pxrdgen.values.space_group import SpaceGroup
     from pxrdgen_solver.loop.settings import Components, Progress
+
+
+#: what every answer rests on, whatever the components.
+_WORKS = ("pxrdgen", "extinction", "moyo", "spglib", "gemmi")
 
 
 def solve(
@@ -142,11 +146,13 @@ def _without_cell(
 
 def build_components(spec: PipelineSpec, registry: Registry) -> Components:
     """The generators and the refiner a spec names."""
+    from pxrdgen.plugins.resolution import with_encoder
     from pxrdgen_solver.loop.settings import Components
 
     return Components(
         generators={
-            part.plugin: registry.build(ComponentKind.GENERATOR, part.plugin, part.options) for part in spec.generators
+            label: registry.build(ComponentKind.GENERATOR, part.plugin, part.options)
+            for label, part in labelled(with_encoder(spec, registry).generators)
         },
         refiner=registry.build(ComponentKind.REFINER, spec.refiner.plugin, spec.refiner.options),
     )
@@ -171,12 +177,12 @@ def _radiation(wavelength: Radiation | str | float | None) -> tuple[Radiation | 
 
 def _with_provenance(solution: Solution, spec: PipelineSpec, registry: Registry, notes: tuple[str, ...]) -> Solution:
     from pxrdgen import __version__
-    from pxrdgen.plugins.resolution import component_versions, resolve_spec
+    from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec
 
     provenance = {
         **solution.provenance,
         "spec": resolve_spec(spec, registry).model_dump(mode="json"),
         "versions": {"pxrdgen": __version__, **component_versions(spec, registry)},
-        "citations": ["pxrdgen", "fox", "extinction", "moyo", "spglib", "gemmi"],
+        "citations": [*_WORKS, *(work.key for work in citations_of(spec, registry))],
     }
     return replace(solution, provenance=provenance, notes=(*notes, *solution.notes))

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pxrdgen.errors import OptionError, nearest
+from pxrdgen.values.citation import Citation
+
+if TYPE_CHECKING:
+    from pxrdgen.plugins.registry import Registry
 
 
-@dataclass(frozen=True, kw_only=True)
-class Citation:
-    """One work: its key, what it is cited for, its BibTeX entry."""
-
-    key: str
-    reason: str
-    bibtex: str
-
-
-CITATIONS = (
+#: what every answer rests on, whatever the components.
+PROGRAM = (
     Citation(
         key="pxrdgen",
         reason="the method this program starts from",
@@ -29,44 +26,6 @@ CITATIONS = (
   volume  = {16},
   pages   = {7428},
   year    = {2025}
-}""",
-    ),
-    Citation(
-        key="diffcsp",
-        reason="diffusion over cell and fractional coordinates, the CSPNet denoiser",
-        bibtex="""@inproceedings{diffcsp,
-  author    = {Jiao, Rui and Huang, Wenbing and Lin, Peijia and Han, Jiaqi and Chen, Pin and Lu, Yutong and Liu, Yang},
-  title     = {Crystal Structure Prediction by Joint Equivariant Diffusion},
-  booktitle = {Advances in Neural Information Processing Systems},
-  volume    = {36},
-  year      = {2023},
-  eprint    = {2309.04475},
-  archivePrefix = {arXiv}
-}""",
-    ),
-    Citation(
-        key="flowmm",
-        reason="Riemannian flow matching for crystals",
-        bibtex="""@inproceedings{flowmm,
-  author    = {Miller, Benjamin Kurt and Chen, Ricky T. Q. and Sriram, Anuroop and Wood, Brandon M.},
-  title     = {{FlowMM}: Generating Materials with {Riemannian} Flow Matching},
-  booktitle = {International Conference on Machine Learning},
-  year      = {2024},
-  eprint    = {2406.04713},
-  archivePrefix = {arXiv}
-}""",
-    ),
-    Citation(
-        key="gsas2",
-        reason="the reference pattern model and the gsas2 refiner",
-        bibtex="""@article{gsas2,
-  author  = {Toby, Brian H. and Von Dreele, Robert B.},
-  title   = {{GSAS-II}: the genesis of a modern open-source all purpose crystallography software package},
-  journal = {Journal of Applied Crystallography},
-  volume  = {46},
-  pages   = {544--549},
-  year    = {2013},
-  doi     = {10.1107/S0021889813003531}
 }""",
     ),
     Citation(
@@ -121,20 +80,6 @@ CITATIONS = (
 }""",
     ),
     Citation(
-        key="fox",
-        reason="direct-space structure solution, the tradition of direct_space and wyckoff",
-        bibtex="""@article{fox,
-  author  = {Favre-Nicolin, Vincent and {\\v{C}}ern{\\'y}, Radovan},
-  title   = {{FOX}, `free objects for crystallography': a modular approach to ab initio structure determination from
-             powder diffraction},
-  journal = {Journal of Applied Crystallography},
-  volume  = {35},
-  pages   = {734--743},
-  year    = {2002},
-  doi     = {10.1107/S0021889802015236}
-}""",
-    ),
-    Citation(
         key="extinction",
         reason="probabilities of extinction symbols from fitted intensities",
         bibtex="""@article{extinction,
@@ -150,14 +95,17 @@ CITATIONS = (
 )
 
 
-def citations(keys: Iterable[str] = ()) -> tuple[Citation, ...]:
-    """The works with these keys in the order of the table; all of them without keys.
+def citations(keys: Iterable[str] = (), registry: Registry | None = None) -> tuple[Citation, ...]:
+    """The works with these keys, the program's own first, then those of all installed components; all without keys.
 
     Raises:
-        OptionError: a key that is not in the table.
+        OptionError: a key that none of them has.
     """
-    wanted = set(keys)
-    known = [citation.key for citation in CITATIONS]
-    for key in sorted(wanted.difference(known)):
-        raise OptionError(f"no citation {key!r}; known: {', '.join(known)}{nearest(key, known)}")
-    return tuple(citation for citation in CITATIONS if not wanted or citation.key in wanted)
+    from pxrdgen.plugins.registry import default_registry
+
+    offered = (component.record.citations for component in (registry or default_registry()).components())
+    works = tuple(dict.fromkeys((*PROGRAM, *itertools.chain.from_iterable(offered))))
+    wanted, known = set(keys), {work.key for work in works}
+    for key in sorted(wanted - known):
+        raise OptionError(f"no citation {key!r}; known: {', '.join(sorted(known))}{nearest(key, known)}")
+    return tuple(work for work in works if not wanted or work.key in wanted)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 
-from pxrdgen_app.references.citations import CITATIONS, Citation
+from pxrdgen.values.citation import Citation
+from pxrdgen_app.references.citations import citations
 
 
 def reference_text(entry: str) -> str:
     """A key of the list of citations as one line with what it is cited for; any other text as it is."""
-    for citation in CITATIONS:
-        if citation.key == entry:
-            return _line(citation)
-    return entry
+    return next((_line(citation) for citation in citations() if citation.key == entry), entry)
 
 
 def _line(citation: Citation) -> str:

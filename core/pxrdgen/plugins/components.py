@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import INTERFACE_VERSION, ComponentKind
+from pxrdgen.values.citation import Citation
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -51,6 +52,7 @@ class ComponentRecord:
         provisional: the interface of this component may still change without a version step.
         diagnosis: ``"module:function"`` without arguments that returns a :class:`Diagnosis`, where the component needs
             a program that no package manager brings along.
+        citations: the works it rests on, for ``pxrdgen cite`` and the results it had a part in.
 
     Raises:
         BrokenPluginError: a name or target that cannot be used.
@@ -64,6 +66,7 @@ class ComponentRecord:
     summary: str = ""
     provisional: bool = False
     diagnosis: str | None = None
+    citations: tuple[Citation, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, ComponentKind):
@@ -76,5 +79,7 @@ class ComponentRecord:
         for what, value in (("target", self.target), ("options", self.options), ("diagnosis", self.diagnosis)):
             if isinstance(value, str) and not _TARGET.fullmatch(value):
                 raise BrokenPluginError(f"{what} of component {self.name!r} is {value!r}; expected 'module:Name'")
+        if not (isinstance(self.citations, tuple) and all(isinstance(work, Citation) for work in self.citations)):
+            raise BrokenPluginError(f"citations of component {self.name!r} are no tuple of pxrdgen.values.Citation")
         if "\n" in self.summary:
             raise BrokenPluginError(f"summary of component {self.name!r} has a line break; expected one line")

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
+from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.loading import options_model
 from pxrdgen.plugins.registry import Registry
-from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
+from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds
+from pxrdgen.values.citation import Citation
 
 AnySpec = TypeVar("AnySpec", bound=BaseModel)
+
+
+def with_encoder(spec: PipelineSpec, registry: Registry) -> PipelineSpec:
+    """The same run with its encoder handed to every generator that takes one and says nothing of it.
+
+    Raises:
+        OptionError: no generator takes an encoder.
+    """
+    if spec.encoder is None:
+        return spec
+    models = [options_model(registry.resolve(ComponentKind.GENERATOR, part.plugin)) for part in spec.generators]
+    takes = [nested_kinds(model).get("encoder") is ComponentKind.ENCODER for model in models]
+    if not any(takes):
+        named = ", ".join(part.plugin for part in spec.generators)
+        raise OptionError(f"got the encoder {spec.encoder.plugin!r} and no generator that takes one ({named})")
+    own: dict[str, JsonValue] = {"encoder": spec.encoder.model_dump(mode="json")}
+    generators = (
+        part.model_copy(update={"options": own | part.options}) if taken else part
+        for part, taken in zip(spec.generators, takes, strict=True)
+    )
+    return spec.model_copy(update={"generators": tuple(generators)})
 
 
 def resolve_spec(spec: AnySpec, registry: Registry) -> AnySpec:
@@ -21,7 +45,8 @@ def resolve_spec(spec: AnySpec, registry: Registry) -> AnySpec:
         UnknownComponentError, AmbiguousComponentError, IncompatiblePluginError: a component it names.
         OptionError: an option it gives.
     """
-    return spec.model_copy(update=_resolved_fields(spec, registry))
+    whole = cast("AnySpec", with_encoder(spec, registry)) if isinstance(spec, PipelineSpec) else spec
+    return whole.model_copy(update=_resolved_fields(whole, registry))
 
 
 def component_versions(spec: BaseModel, registry: Registry) -> dict[str, str]:
@@ -31,6 +56,13 @@ def component_versions(spec: BaseModel, registry: Registry) -> dict[str, str]:
         found = registry.resolve(kind, used.plugin)
         versions[f"{kind} {used.plugin}"] = f"{found.distribution} {found.version}"
     return versions
+
+
+def citations_of(spec: BaseModel, registry: Registry) -> tuple[Citation, ...]:
+    """The works that the components of a spec rest on, nested ones included, each once, in the order of the spec."""
+    used = _components_of(resolve_spec(spec, registry), registry)
+    works = (work for kind, part in used for work in registry.resolve(kind, part.plugin).record.citations)
+    return tuple(dict.fromkeys(works))
 
 
 def _resolved_fields(model: BaseModel, registry: Registry) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class _SchemaModels:
             __doc__=component.record.summary or None,
             plugin=(cast(Any, Literal[tuple(names)]), Field(description="name of the component")),
             options=(options, Field(description="its options") if needs_options else Field(default={})),
+            label=(str, ComponentSpec.model_fields["label"]),
         )
 
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds, read_spec, spec_from_yaml, spec_to_yaml
+from pxrdgen.specs.pipeline import (
+    ComponentSpec,
+    PipelineSpec,
+    labelled,
+    nested_kinds,
+    read_spec,
+    spec_from_yaml,
+    spec_to_yaml,
+)
 
-__all__ = ["ComponentSpec", "PipelineSpec", "nested_kinds", "read_spec", "spec_from_yaml", "spec_to_yaml"]
+__all__ = ["ComponentSpec", "PipelineSpec", "labelled", "nested_kinds", "read_spec", "spec_from_yaml", "spec_to_yaml"]

@@ -15,11 +15,21 @@ candidates: 20
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+)
 
 from pxrdgen.errors import BrokenPluginError, OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
@@ -41,6 +51,27 @@ class ComponentSpec(BaseModel):
 
     plugin: str = Field(description="name of an installed component, or distribution:name", min_length=1)
     options: dict[str, JsonValue] = Field(default_factory=dict, description="its options; see pxrdgen plugins show")
+    label: str = Field(default="", description="what results call it; default: the plugin's name, then flow-2, ...")
+
+    @model_serializer(mode="wrap")
+    def _without_empty_label(self, handler: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
+        found: dict[str, JsonValue] = handler(self)
+        if not self.label:
+            found.pop("label", None)
+        return found
+
+
+def labelled(specs: Iterable[ComponentSpec]) -> tuple[tuple[str, ComponentSpec], ...]:
+    """The components of one role, each under a label of its own: that given, else ``flow``, ``flow-2``, ..."""
+    specs = tuple(specs)
+    taken = {spec.label for spec in specs}
+    found = []
+    for spec in specs:
+        choices = itertools.chain([spec.plugin], (f"{spec.plugin}-{number}" for number in itertools.count(2)))
+        label = spec.label or next(choice for choice in choices if choice not in taken)
+        taken.add(label)
+        found.append((label, spec))
+    return tuple(found)
 
 
 class PipelineSpec(BaseModel):
@@ -63,6 +94,9 @@ class PipelineSpec(BaseModel):
     cell_scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_SCORER] = Field(
         default=(), description="their scores are added to what the peak positions say of proposed cells"
     )
+    encoder: ComponentSpec | None = Field(
+        default=None, description="is handed to every generator that takes an encoder and whose own option is left open"
+    )
     cells: int = Field(default=3, ge=1, le=20, description="unit cells that are tried where none is given")
     candidates: int = Field(default=20, ge=1, le=1_000_000, description="candidates asked of each generator")
     refine_best: int = Field(default=5, ge=1, le=1000, description="candidates that are refined on the whole profile")
@@ -74,6 +108,15 @@ class PipelineSpec(BaseModel):
         default=0, ge=0, le=256, description="processes that search at the same time; 0: one for each core"
     )
     seed: int = Field(default=0, ge=0, lt=2**63, description="of all randomness")
+
+    @field_validator("generators", "cell_predictors", "cell_scorers")
+    @classmethod
+    def _labels_differ(cls, specs: tuple[ComponentSpec, ...]) -> tuple[ComponentSpec, ...]:
+        given = [spec.label for spec in specs if spec.label]
+        for label in given:
+            if given.count(label) > 1:
+                raise ValueError(f"got {given.count(label)} components labelled {label!r}, expected labels that differ")
+        return specs
 
 
 def nested_kinds(model: type[BaseModel]) -> dict[str, ComponentKind]:

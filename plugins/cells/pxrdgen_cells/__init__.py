@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen_cells.citations import DEWOLFF, FASTDTW, ITO, LEBAIL, TREOR
 
 
 @hookimpl
@@ -28,6 +29,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_cells.indexing.options:IndexingOptions",
             interface_version=1,
             summary="classical indexing from peak positions, all lattice types down to triclinic",
+            citations=(ITO, TREOR),
         ),
         ComponentRecord(
             kind=ComponentKind.CELL_SCORER,
@@ -37,6 +39,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="time warping between observed peaks and the lines of a cell, as published",
             provisional=True,
+            citations=(FASTDTW,),
         ),
         ComponentRecord(
             kind=ComponentKind.CELL_SCORER,
@@ -46,6 +49,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="M20, F20 or log-odds of the peak positions, zero error refined",
             provisional=True,
+            citations=(DEWOLFF,),
         ),
         ComponentRecord(
             kind=ComponentKind.CELL_SCORER,
@@ -55,5 +59,6 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="profile fit with free intensities at the lines of a cell",
             provisional=True,
+            citations=(LEBAIL,),
         ),
     )

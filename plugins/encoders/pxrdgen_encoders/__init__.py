@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen_encoders.citations import NEQUIP
+from pxrdgen_learning.citations import DIFFCSP
 
 
 @hookimpl
@@ -45,6 +47,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="crystals: messages between all atoms along fractional differences",
             provisional=True,
+            citations=(DIFFCSP,),
         ),
         ComponentRecord(
             kind=ComponentKind.STRUCTURE_ENCODER,
@@ -54,5 +57,6 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="crystals: tensor products over spherical harmonics (extra 'e3nn')",
             provisional=True,
+            citations=(NEQUIP,),
         ),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen_generators.citations import FLOWMATCHING, FLOWMM, FOX
+from pxrdgen_learning.citations import DIFFCSP
 
 
 @hookimpl
@@ -20,6 +22,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_generators.options:DirectSpaceOptions",
             interface_version=1,
             summary="random and random-symmetric starts and kicks, no learning",
+            citations=(FOX,),
         ),
         ComponentRecord(
             kind=ComponentKind.GENERATOR,
@@ -28,6 +31,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_generators.options:WyckoffOptions",
             interface_version=1,
             summary="space groups, atoms on Wyckoff positions, fitted within their symmetry",
+            citations=(FOX,),
         ),
         ComponentRecord(
             kind=ComponentKind.GENERATOR,
@@ -36,6 +40,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_generators.options:FlowOptions",
             interface_version=1,
             summary="a learned flow from noise to structures, told the pattern",
+            citations=(FLOWMATCHING, FLOWMM),
         ),
         ComponentRecord(
             kind=ComponentKind.GENERATOR,
@@ -44,6 +49,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_generators.options:DiffusionOptions",
             interface_version=1,
             summary="a learned diffusion from noise to structures, told the pattern",
+            citations=(DIFFCSP,),
         ),
         ComponentRecord(
             kind=ComponentKind.DENOISER,
@@ -62,5 +68,6 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="messages between all atoms along fractional differences, as published",
             provisional=True,
+            citations=(DIFFCSP,),
         ),
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen_gsas2.citations import COELHO, GSAS2
 from pxrdgen_gsas2.options import Gsas2IndexingOptions, Gsas2Options
 
 
@@ -27,6 +28,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="Rietveld refinement with GSAS-II in a process of its own; GSAS-II is installed separately",
             diagnosis="pxrdgen_gsas2.diagnosis:diagnose",
+            citations=(GSAS2,),
         ),
         ComponentRecord(
             kind=ComponentKind.CELL_PREDICTOR,
@@ -35,5 +37,6 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options=Gsas2IndexingOptions,
             interface_version=1,
             summary="GSAS-II's indexing in a process of its own; GSAS-II is installed separately",
+            citations=(GSAS2, COELHO),
         ),
     ]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
+from pxrdgen_refiners.citations import RIETVELD
 from pxrdgen_refiners.options import LeastSquaresOptions
 
 
@@ -21,5 +22,6 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options=LeastSquaresOptions,
             interface_version=1,
             summary="Rietveld refinement of the whole profile, staged, with symmetry; needs nothing else",
+            citations=(RIETVELD,),
         ),
     ]
