@@ -30,7 +30,7 @@ from pxrdgen_refiners.quantities import (
     ASYMMETRY,
     BACKGROUND,
     COORDINATES,
-    FURTHER,
+    CORRECTIONS,
     PHASE_SHAPES,
     QUANTITIES,
     SCALE,
@@ -39,7 +39,7 @@ from pxrdgen_refiners.quantities import (
 )
 from pxrdgen_refiners.quantity import LineShift, Quantity
 from pxrdgen_refiners.reflections import reflections_of
-from pxrdgen_refiners.state import Shifted, State
+from pxrdgen_refiners.state import Corrected, State
 
 FloatArray = NDArray[np.float64]
 
@@ -196,7 +196,7 @@ def test_derivatives_agree_with_finite_differences(quantity: Quantity) -> None:
     profile, state, _ = whole_profile(lopsided(), np.arange(20.0, 50.0, 0.02), instrument, impurities=(salt(),))
     state = replace(state, axis=(0, 1, 1), log_ratio=0.2, strain=np.full(state.strain.size, 0.001), beyond=True)
     state = replace(state, phases=(replace(state.phases[0], scale=0.3, strain=np.array([0.002]), x=3.0),))
-    state = replace(state, shifts=tuple(Shifted(by=further, value=0.1) for further in FURTHER))
+    state = replace(state, corrections=tuple(Corrected(by=each, value=0.1) for each in CORRECTIONS))
     _, jacobian = profile.jacobian(state, [quantity])
     size = 1e-6 if quantity in (STRAIN, COORDINATES, PHASE_SHAPES) else 1e-4
     size = 1e-5 if isinstance(quantity, LineShift) else size

@@ -61,9 +61,9 @@ class LeastSquaresOptions(RefinementOptions):
     @field_validator("also")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        from pxrdgen_refiners.quantities import FURTHER
+        from pxrdgen_refiners.quantities import CORRECTIONS
 
-        known = [quantity.name for quantity in FURTHER]
+        known = [quantity.name for quantity in CORRECTIONS]
         for name in names:
             if name not in known:
                 raise ValueError(f"got {name!r}, expected some of {', '.join(known)}{nearest(name, known)}")

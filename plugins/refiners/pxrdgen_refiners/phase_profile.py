@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
@@ -62,12 +61,10 @@ class PhaseProfile:
 
 
 def lines_at(theta: FloatArray, state: State) -> LineShapes:
-    """Shapes of lines at Bragg angles ``theta`` [K] (radians), shifts included."""
+    """Shapes of lines at Bragg angles ``theta`` [K] (radians), corrections included."""
     lines = line_shapes(theta, state.instrument)
-    for shift in state.shifts:
-        position = lines.position + shift.value * shift.by.form(theta)
-        by_bragg = lines.by_bragg + math.radians(shift.value) * shift.by.form_slope(theta)
-        lines = replace(lines, position=position, by_bragg=by_bragg)
+    for correction in state.corrections:
+        lines = correction.by.applied(lines, theta, correction.value)
     return lines
 
 

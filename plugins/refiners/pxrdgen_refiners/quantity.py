@@ -6,9 +6,10 @@ refinement knows quantities by name. The object holds no value: values are in th
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.state import Freedom, State
+from pxrdgen_refiners.state import Corrected, Freedom, State
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -119,16 +120,18 @@ class Quantity(ABC):
         return ()
 
 
-class LineShift(Quantity):
-    """One number, in degrees, times a function of the Bragg angle, added to 2theta of all lines."""
+class NamedNumber(Quantity):
+    """One number of the instrument or the sample, near its start, that multiplies a function of the Bragg angle."""
 
-    #: for files, for a reader, and for the number's unit; how far it may go from its start, and its spread (degrees).
+    shared = True
+    #: for files, for a reader, and the number's unit; how far it may go from its start, and its spread, in that unit.
     name: ClassVar[str]
     label: ClassVar[str]
     unit: ClassVar[str]
     reach: ClassVar[float]
     spread: ClassVar[float]
-    #: whether the short report tells it where it was held.
+    #: the least it may be; whether the short report tells it where it was held.
+    least: ClassVar[float] = -math.inf
     always_told: ClassVar[bool] = False
 
     @abstractmethod
@@ -145,36 +148,80 @@ class LineShift(Quantity):
 
     @abstractmethod
     def form_slope(self, theta: FloatArray) -> FloatArray:
-        """[K] its derivative by 2theta in radians."""
-
-    shared = True
+        """[K] its derivative by theta."""
 
     def moved(self, state: State, freedom: Freedom, step: FloatArray) -> State:
         start = self.value(freedom.start)
-        moved = np.clip(self.value(state) + step[0], start - self.reach, start + self.reach)
+        moved = np.clip(self.value(state) + step[0], max(start - self.reach, self.least), start + self.reach)
         return self.with_value(state, float(moved))
+
+    def pinned(self, state: State, freedom: Freedom, downhill: FloatArray) -> BoolArray:
+        return (downhill < 0.0) & (self.value(state) <= self.least)
 
     def restraint(self, state: State, freedom: Freedom) -> tuple[FloatArray, FloatArray]:
         return np.array([self.value(state) - self.value(freedom.start)]) / self.spread, np.eye(1) / self.spread
 
-    def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
-        return ShapeSlopes(position=np.tile(self.form(theta), len(lines.position))[:, None])
-
     def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        return (
-            RefinedQuantity(
-                name=self.name,
-                label=self.label,
-                unit=self.unit,
-                value=self.value(state),
-                su=known_su(np.eye(1), covariance)[0],
-                told=self.always_told or covariance is not None,
-            ),
-        )
+        value, su = self.value(state), known_su(np.eye(1), covariance)[0]
+        told = self.always_told or covariance is not None
+        return (RefinedQuantity(name=self.name, label=self.label, unit=self.unit, value=value, su=su, told=told),)
 
     def at_limits(self, state: State, freedom: Freedom) -> tuple[str, ...]:
         off = abs(self.value(state) - self.value(freedom.start))
         return (self.name,) if off >= self.reach - EDGE else ()
+
+
+class LineShift(NamedNumber):
+    """Degrees, added to 2theta of all lines."""
+
+    def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
+        return ShapeSlopes(position=np.tile(self.form(theta), len(lines.position))[:, None])
+
+
+class Correction(NamedNumber):
+    """One that the options ask for by name, nothing to begin with; its value is among the state's corrections."""
+
+    @abstractmethod
+    def applied(self, lines: LineShapes, theta: FloatArray, value: float) -> LineShapes:
+        """``lines`` at Bragg angles ``theta`` [K] (radians), corrected."""
+
+    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
+        return self.name in options.also
+
+    def value(self, state: State) -> float:
+        return next((held.value for held in state.corrections if held.by is self), 0.0)
+
+    def with_value(self, state: State, value: float) -> State:
+        others = (held for held in state.corrections if held.by is not self)
+        return replace(state, corrections=(*others, Corrected(by=self, value=value)))
+
+    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
+        """Where it was refined."""
+        return () if covariance is None else super().reported(state, freedom, covariance)
+
+
+class ShiftCorrection(LineShift, Correction):
+    """A further shift of the lines."""
+
+    def applied(self, lines: LineShapes, theta: FloatArray, value: float) -> LineShapes:
+        by_bragg = lines.by_bragg + 0.5 * math.radians(value) * self.form_slope(theta)
+        return replace(lines, position=lines.position + value * self.form(theta), by_bragg=by_bragg)
+
+
+class LorentzCorrection(Correction):
+    """A further Lorentzian width of the lines, centidegrees."""
+
+    least = 0.0
+
+    def applied(self, lines: LineShapes, theta: FloatArray, value: float) -> LineShapes:
+        return replace(lines, widths=lines.widths.broadened(value * self.form(theta), value * self.form_slope(theta)))
+
+    def shape_slopes(self, model: IntensityModel, state: State, theta: FloatArray, lines: LineShapes) -> ShapeSlopes:
+        copies, form, widths = (len(lines.position), 1), self.form(theta), lines.widths
+        return ShapeSlopes(
+            width=np.tile((widths.by_gamma * form)[:, None], copies),
+            mixing=np.tile((widths.mixing_by_gamma * form)[:, None], copies),
+        )
 
 
 def su_of(slopes: FloatArray, covariance: FloatArray | None) -> FloatArray:

@@ -14,7 +14,7 @@ from pxrdgen_refiners.displacement import Displacement
 from pxrdgen_refiners.distances import DistanceRestraints
 
 if TYPE_CHECKING:
-    from pxrdgen_refiners.quantity import LineShift, Quantity
+    from pxrdgen_refiners.quantity import Correction, Quantity
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -39,10 +39,10 @@ class PhaseState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shifted:
-    """A shift of the lines that neither the cell nor the instrument holds, and how large it is."""
+class Corrected:
+    """A correction that neither the cell nor the instrument holds, and how large it is."""
 
-    by: LineShift
+    by: Correction
     value: float
 
 
@@ -60,7 +60,7 @@ class State:
         axis: Miller indices of the texture axis; ``None`` without texture.
         log_ratio: logarithm of the March-Dollase ratio.
         beyond: whether lines beyond the ends of the pattern reach into it.
-        shifts: what moves the lines besides; all crystals of the sample feel it.
+        corrections: of the lines besides; all crystals of the sample feel them.
         phases: the known impurities.
     """
 
@@ -73,7 +73,7 @@ class State:
     axis: tuple[int, int, int] | None = None
     log_ratio: float = 0.0
     beyond: bool = True
-    shifts: tuple[Shifted, ...] = ()
+    corrections: tuple[Corrected, ...] = ()
     phases: tuple[PhaseState, ...] = ()
 
 
@@ -159,5 +159,5 @@ def phase_state(state: State, freedom: Freedom, number: int, *, scale: float | N
         strain=own.strain,
         instrument=replace(state.instrument, x=own.x),
         beyond=state.beyond,
-        shifts=state.shifts,
+        corrections=state.corrections,
     )

@@ -1,4 +1,4 @@
-"""Shifts of all lines: detector zero, sample displacement, and what further ones are made of."""
+"""Shifts of all lines that every instrument has: detector zero and sample displacement."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_crystallography.decomposition.bounds import MAX_ZERO
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.quantity import LineShift
-from pxrdgen_refiners.state import Freedom, Shifted, State
+from pxrdgen_refiners.state import Freedom, State
 
 FloatArray = NDArray[np.float64]
 
@@ -54,22 +53,4 @@ class SampleDisplacement(_OfInstrument):
         return np.cos(theta)
 
     def form_slope(self, theta: FloatArray) -> FloatArray:
-        return np.asarray(-0.5 * np.sin(theta))
-
-
-class FurtherShift(LineShift):
-    """One that the options name; 0 to begin with."""
-
-    def asked(self, options: LeastSquaresOptions, state: State, freedom: Freedom) -> bool:
-        return self.name in options.also
-
-    def value(self, state: State) -> float:
-        return next((shift.value for shift in state.shifts if shift.by is self), 0.0)
-
-    def with_value(self, state: State, value: float) -> State:
-        others = (shift for shift in state.shifts if shift.by is not self)
-        return replace(state, shifts=(*others, Shifted(by=self, value=value)))
-
-    def reported(self, state: State, freedom: Freedom, covariance: FloatArray | None) -> tuple[RefinedQuantity, ...]:
-        """Where it was refined."""
-        return () if covariance is None else super().reported(state, freedom, covariance)
+        return -np.sin(theta)

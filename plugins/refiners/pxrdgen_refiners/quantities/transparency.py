@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen_refiners.quantities.shifts import FurtherShift
+from pxrdgen_refiners.quantity import ShiftCorrection
 
 FloatArray = NDArray[np.float64]
 
 
-class Transparency(FurtherShift):
+class Transparency(ShiftCorrection):
     """Times sin 2theta: -1 / (2 mu R) radians for a thick sample (Langford & Louer 1996).
 
     doi:10.1088/0034-4885/59/2/002. With the circle's radius R = 20 cm it is -0.14 degrees for an organic solid,
@@ -25,4 +25,4 @@ class Transparency(FurtherShift):
         return np.sin(2.0 * theta)
 
     def form_slope(self, theta: FloatArray) -> FloatArray:
-        return np.cos(2.0 * theta)
+        return 2.0 * np.cos(2.0 * theta)
