@@ -5,6 +5,7 @@ from __future__ import annotations
 from pxrdgen_refiners.quantities.asymmetry import Asymmetry
 from pxrdgen_refiners.quantities.atoms import Coordinates, Uiso
 from pxrdgen_refiners.quantities.linear import Background, Scale
+from pxrdgen_refiners.quantities.lorentz_z import LorentzZ
 from pxrdgen_refiners.quantities.phases import PhaseScales, PhaseShapes
 from pxrdgen_refiners.quantities.shifts import SampleDisplacement, Zero
 from pxrdgen_refiners.quantities.strain import Strain
@@ -18,7 +19,7 @@ STRAIN, WIDTHS, ASYMMETRY = Strain(), Widths(), Asymmetry()
 PHASE_SCALES, PHASE_SHAPES = PhaseScales(SCALE), PhaseShapes(STRAIN, WIDTHS)
 
 #: corrections that the options ask for by name.
-CORRECTIONS: tuple[Correction, ...] = (Transparency(),)
+CORRECTIONS: tuple[Correction, ...] = (Transparency(), LorentzZ())
 #: what the profile is linear in; what moves the atoms; what moves and shapes the peaks.
 LINEAR: tuple[Quantity, ...] = (BACKGROUND, SCALE, PHASE_SCALES)
 ATOMS: tuple[Quantity, ...] = (COORDINATES, U_ISO)
