@@ -76,6 +76,7 @@ def solve(
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.space_group import parse_space_group
     from pxrdgen_crystallography.preparation import prepare
+    from pxrdgen_crystallography.scattering.radiation import check_radiation
     from pxrdgen_files.cif import read_cif
     from pxrdgen_files.instprm import with_instrument
     from pxrdgen_files.patterns import read_pattern
@@ -100,6 +101,7 @@ def solve(
         pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
     if instrument is not None:
         pattern = with_instrument(pattern, instrument)
+    check_radiation(pattern.instrument.radiation)
     prepared = prepare(pattern, ranges=ranges, exclude=exclude)
     shares: tuple[float, ...] = ()
     if unit_cell is None:

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 
 from pxrdgen.errors import InstrumentError, nearest
 
+RADIATION_KINDS = ("x-ray", "neutron")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Radiation:
-    """Wavelengths of the incident X-rays.
+    """Wavelengths of the incident radiation.
 
     Args:
         wavelengths: in A, the strongest line first.
         weights: intensity of each line relative to the first, same length.
         name: the tube's usual name, ``"CuKa"``, or empty.
-        kind: ``"x-ray"``; nothing else is modelled.
+        kind: one of ``RADIATION_KINDS``; of ``"neutron"`` positions are known, scattering is not modelled.
 
     Raises:
-        InstrumentError: no line, lengths differ, a wavelength outside 0.1-5 A, a weight below 0.
+        InstrumentError: no line, lengths differ, a wavelength outside 0.1-5 A, a weight below 0, an unknown kind.
     """
 
     wavelengths: tuple[float, ...]
@@ -31,6 +33,11 @@ class Radiation:
         if not self.wavelengths or len(self.wavelengths) != len(self.weights):
             raise InstrumentError(
                 f"got {len(self.wavelengths)} wavelengths and {len(self.weights)} weights; give one weight a wavelength"
+            )
+        if self.kind not in RADIATION_KINDS:
+            raise InstrumentError(
+                f"got radiation kind {self.kind!r}, expected one of {', '.join(RADIATION_KINDS)}"
+                f"{nearest(self.kind, RADIATION_KINDS)}"
             )
         for wavelength in self.wavelengths:
             if not 0.1 <= wavelength <= 5.0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pxrdgen_crystallography.diffraction.form_factors import FormFactors, form_factors
 from pxrdgen_crystallography.diffraction.simulate import ReflectionList, simulate_profile, simulate_reflections
+from pxrdgen_crystallography.scattering.amplitudes import Scattering, scattering_of
 
-__all__ = ["FormFactors", "ReflectionList", "form_factors", "simulate_profile", "simulate_reflections"]
+__all__ = ["ReflectionList", "Scattering", "scattering_of", "simulate_profile", "simulate_reflections"]

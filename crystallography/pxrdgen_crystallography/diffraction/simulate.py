@@ -17,11 +17,12 @@ from torch import Tensor
 from pxrdgen.errors import InstrumentError
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import Instrument
-from pxrdgen_crystallography.diffraction.form_factors import FormFactors, check_species, form_factors
 from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
 from pxrdgen_crystallography.diffraction.reflections import enumerate_hkl, index_limits, s_squared
 from pxrdgen_crystallography.diffraction.structure_factors import structure_factors_squared
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
+from pxrdgen_crystallography.scattering.amplitudes import Scattering, check_species, scattering_of
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 
 #: displacement parameter of atoms without one, in A^2: what GSAS-II gives atoms of a CIF.
 DEFAULT_U_ISO = 0.01
@@ -58,7 +59,7 @@ def simulate_reflections(
     *,
     two_theta_min: float = 5.0,
     two_theta_max: float = 80.0,
-    factors: FormFactors | None = None,
+    factors: Scattering | None = None,
 ) -> ReflectionList:
     """Reflections with ``two_theta_min`` < 2theta < ``two_theta_max`` (degrees, first wavelength), with intensities.
 
@@ -72,7 +73,7 @@ def simulate_reflections(
     """
     check_range(two_theta_min, two_theta_max)
     check_species(batch.species)
-    tables = (factors or form_factors(instrument.radiation)).to(dtype=batch.basis.dtype, device=batch.basis.device)
+    tables = (factors or scattering_of(instrument.radiation)).to(dtype=batch.basis.dtype, device=batch.basis.device)
     s_min, s_max = (
         math.sin(math.radians(angle) / 2.0) / instrument.radiation.wavelength
         for angle in (two_theta_min, two_theta_max)
@@ -95,7 +96,7 @@ def simulate_profile(
     *,
     background: float = 0.0,
     reflection_range: tuple[float, float] | None = None,
-    factors: FormFactors | None = None,
+    factors: Scattering | None = None,
 ) -> Tensor:
     """Profiles [B, G] on a grid ``two_theta`` [G] (degrees, increasing), intensity per centidegree plus ``background``.
 
@@ -143,7 +144,7 @@ def _in_threads(part_of: Callable[[Tensor], ReflectionList], rows_of_parts: list
 
 
 def _reflections_of(
-    batch: CrystalBatch, instrument: Instrument, s_min: float, s_max: float, tables: FormFactors
+    batch: CrystalBatch, instrument: Instrument, s_min: float, s_max: float, tables: Scattering
 ) -> ReflectionList:
     wavelength = instrument.radiation.wavelength
     indices = enumerate_hkl(batch.basis, s_min, s_max)
@@ -154,7 +155,7 @@ def _reflections_of(
     sine = torch.where(indices.mask, torch.sqrt(squared) * wavelength, torch.full_like(squared, 0.5))
     theta = torch.asin(sine)
     multiplicity = 2.0 * indices.mask.to(squared.dtype)
-    factor = lorentz_polarization(sine, instrument.polarization) / batch.volume[:, None]
+    factor = lorentz_polarization(sine, polarization_of(instrument)) / batch.volume[:, None]
     return ReflectionList(
         hkl=indices.hkl,
         d=0.5 / torch.sqrt(squared),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pxrdgen.values.crystal_batch import CrystalBatch
-from pxrdgen_crystallography.diffraction.form_factors import FormFactors
+from pxrdgen_crystallography.scattering.amplitudes import Scattering
 
 
 def element_table(species: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,7 +34,7 @@ def element_table(species: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def structure_factors_squared(
-    batch: CrystalBatch, hkl: Tensor, s_squared: Tensor, factors: FormFactors, *, default_u_iso: float
+    batch: CrystalBatch, hkl: Tensor, s_squared: Tensor, factors: Scattering, *, default_u_iso: float
 ) -> Tensor:
     """|F|^2 in electrons^2 of ``hkl`` [B, H, 3] at ``s_squared`` [B, H] (1/A^2): [B, H].
 
@@ -52,7 +52,7 @@ def structure_factors_squared(
         weights = weights * batch.occupancy[..., None]
     weights = weights.transpose(-1, -2)
     by_element_real, by_element_imaginary = weights @ cosine, weights @ sine
-    normal = factors.f0_curves(elements, s_squared) + factors.f_prime[elements].unsqueeze(-1)
+    normal = factors.normal(elements, s_squared)
     anomalous = factors.f_double_prime[elements].unsqueeze(-1)
     total = (
         (normal * by_element_real).sum(1).square()

@@ -15,9 +15,10 @@ from torch import Tensor
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, line_spacing
 from pxrdgen_crystallography.decomposition.lines import chain_lines, measured_lines, reciprocal_metric_of, s_of
-from pxrdgen_crystallography.diffraction.form_factors import form_factors
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_crystallography.powder_line.widths import line_widths
+from pxrdgen_crystallography.scattering.amplitudes import scattering_of
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 
 FloatArray = NDArray[np.float64]
 
@@ -42,7 +43,7 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     group = reflection_group[rows]
     s = s_of(hkl, reciprocal_metric_of(decomposition.basis))
     sine = np.clip(s * instrument.radiation.wavelength, 0.0, 0.999999)
-    strengths = lorentz_polarization(sine, instrument.polarization)
+    strengths = lorentz_polarization(sine, polarization_of(instrument))
 
     groups = int(group.max()) + 1
     lines = group_of_line[kept_lines]
@@ -59,10 +60,9 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
     group_d = np.array([spacing[lines == k][np.argmax(areas[lines == k])] for k in range(groups)])
 
     elements = np.unique(species)
-    factors = form_factors(instrument.radiation)
+    factors = scattering_of(instrument.radiation)
     s_squared = torch.as_tensor(s**2)
-    table = factors.f0(torch.as_tensor(elements)[None], s_squared[None])[0]
-    normal = (table if table.shape[0] == len(s) else table.T) + factors.f_prime[elements]
+    normal = factors.normal(torch.as_tensor(elements)[None], s_squared[None])[0].T
 
     def single(value: FloatArray | Tensor) -> Tensor:
         return torch.as_tensor(value, dtype=torch.float32)

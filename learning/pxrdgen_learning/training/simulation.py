@@ -10,10 +10,11 @@ from torch import Tensor
 
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import CUKA
-from pxrdgen_crystallography.diffraction.form_factors import form_factors
 from pxrdgen_crystallography.diffraction.reflections import enumerate_hkl, s_squared
 from pxrdgen_crystallography.diffraction.structure_factors import structure_factors_squared
+from pxrdgen_crystallography.diffraction.texture import march_dollase
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
+from pxrdgen_crystallography.scattering.amplitudes import scattering_of
 from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.simulation_options import Range, SimulationOptions
 
@@ -35,9 +36,9 @@ def observe(
     order = torch.argsort(torch.where(hkls.mask, s2, torch.inf), dim=1, stable=True)
     s2, mask = s2.gather(1, order), hkls.mask.gather(1, order)
     hkl = hkls.hkl.gather(1, order[..., None].expand(-1, -1, 3))
-    factors = form_factors(CUKA).to(dtype=s2.dtype, device=s2.device)
+    factors = scattering_of(CUKA).to(dtype=s2.dtype, device=s2.device)
     f_squared = structure_factors_squared(crystals, hkl, s2, factors, default_u_iso=0.01)
-    texture = _march_dollase(hkl, crystals.basis, options.march_dollase, draw)
+    texture = _texture(hkl, crystals.basis, options.march_dollase, draw)
     f_squared = f_squared * torch.where(clean[:, None], 1.0, texture)
 
     two_theta = _two_theta(s2)
@@ -89,15 +90,11 @@ def _u_iso(species: Tensor, bounds: Range, draw: _Draws) -> Tensor:
     return draw.log_uniform(bounds, 128).gather(1, species)
 
 
-def _march_dollase(hkl: Tensor, basis: Tensor, bounds: Range, draw: _Draws) -> Tensor:
-    """(r^2 cos^2 a + sin^2 a / r)^(-3/2), a the angle to an axis (Dollase 1986, doi:10.1107/S0021889886089458)."""
+def _texture(hkl: Tensor, basis: Tensor, bounds: Range, draw: _Draws) -> Tensor:
+    """Factors [B, H] of a random ratio about a random low-index axis."""
     axis = torch.randint(-1, 2, (draw.batch, 1, 3), generator=draw.rng, device=hkl.device).to(hkl.dtype)
     axis = torch.where(axis.abs().sum(-1, keepdim=True) > 0, axis, axis.new_tensor([0.0, 0.0, 1.0]))
-    reciprocal = torch.linalg.inv(basis).transpose(-1, -2)
-    q, a = hkl @ reciprocal, axis @ reciprocal
-    cos2 = ((q * a).sum(-1) ** 2 / ((q * q).sum(-1) * (a * a).sum(-1)).clamp(min=1e-12)).clamp(max=1.0)
-    r = draw.uniform(bounds)[:, None]
-    return torch.pow(r * r * cos2 + (1.0 - cos2) / r, -1.5)
+    return march_dollase(hkl, basis, axis[:, 0], draw.uniform(bounds))
 
 
 def _groups(two_theta: Tensor, mask: Tensor, width: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:

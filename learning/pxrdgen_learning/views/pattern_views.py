@@ -13,14 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pxrdgen.values.instrument import CUKA
+from pxrdgen.values.instrument import CUKA, Instrument
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 
 if TYPE_CHECKING:
     from pxrdgen.values.prepared_pattern import PreparedPattern
     from pxrdgen_learning.training.observation import GroupedReflections
 
+#: what intensities are brought to: Cu K-alpha, not polarised.
+COPPER = Instrument(radiation=CUKA, polarization=0.5)
 #: most peaks of a pattern; weaker ones beyond are dropped.
 MAX_PEAKS = 128
 #: peaks below this share of the strongest are dropped.
@@ -101,9 +104,10 @@ def patterns_from_prepared(prepared: Sequence[PreparedPattern], *, grid: QGrid |
     )
 
 
-def strength_at(inverse_d: Tensor, wavelength: float = CUKA.wavelength, polarization: float = 0.5) -> Tensor:
-    """Lorentz-polarisation factor of lines at ``inverse_d`` (1/A), by default that of Cu K-alpha unpolarised."""
-    return lorentz_polarization((0.5 * wavelength * inverse_d).clamp(min=1e-3, max=0.999), polarization)
+def strength_at(inverse_d: Tensor, instrument: Instrument = COPPER) -> Tensor:
+    """Lorentz-polarisation factor of lines at ``inverse_d`` (1/A)."""
+    sine = (0.5 * instrument.radiation.wavelength * inverse_d).clamp(min=1e-3, max=0.999)
+    return lorentz_polarization(sine, polarization_of(instrument))
 
 
 def _assembled(
@@ -162,8 +166,7 @@ def _rendered(inverse_d: Tensor, area: Tensor, grid: QGrid, fwhm: Tensor) -> Ten
 
 def _as_copper(inverse_d: Tensor, prepared: PreparedPattern) -> Tensor:
     """Ratio of the Lorentz-polarisation factors of Cu K-alpha and of the pattern's own radiation."""
-    own = strength_at(inverse_d, prepared.instrument.radiation.wavelength, prepared.instrument.polarization)
-    return strength_at(inverse_d) / own
+    return strength_at(inverse_d) / strength_at(inverse_d, prepared.instrument)
 
 
 def _resampled(prepared: PreparedPattern, points: Tensor) -> Tensor:

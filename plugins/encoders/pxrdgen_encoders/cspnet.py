@@ -12,7 +12,7 @@ from torch.nn import functional
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
-from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
+from pxrdgen_crystallography.scattering.amplitudes import LAST_ELEMENT, check_species
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram
 from pxrdgen_encoders.options import CspNetOptions

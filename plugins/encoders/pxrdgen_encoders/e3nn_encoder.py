@@ -13,7 +13,7 @@ from torch.nn import functional
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
-from pxrdgen_crystallography.diffraction.form_factors import LAST_ELEMENT, check_species
+from pxrdgen_crystallography.scattering.amplitudes import LAST_ELEMENT, check_species
 from pxrdgen_encoders.options import E3nnOptions
 from pxrdgen_encoders.periodic_edges import Edges, periodic_edges
 from pxrdgen_encoders.trained import fill, options_and_tensors

@@ -13,8 +13,8 @@ from torch import Tensor
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import CUKA
 from pxrdgen.values.pattern_batch import PatternBatch
-from pxrdgen_crystallography.diffraction.form_factors import form_factors
 from pxrdgen_crystallography.diffraction.structure_factors import element_table
+from pxrdgen_crystallography.scattering.amplitudes import scattering_of
 from pxrdgen_generators.manifolds import atomic_length
 from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.views.pattern_views import strength_at
@@ -199,13 +199,11 @@ def condition_from_patterns(species: Tensor, patterns: PatternBatch, *, max_peak
 
 def _random_scattering(species: Tensor, s_squared: Tensor) -> Tensor:
     """[B, H] sum over atoms of (f0 + f')^2 + f''^2 with the Debye-Waller factor, both Friedel mates."""
-    factors = form_factors(CUKA).to(dtype=s_squared.dtype, device=s_squared.device)
+    factors = scattering_of(CUKA).to(dtype=s_squared.dtype, device=s_squared.device)
     elements, membership = element_table(species)
     counts = membership.to(s_squared.dtype).sum(1)
-    normal = factors.f0(elements, s_squared) + factors.f_prime[elements][:, None]
-    squared = normal**2 + (factors.f_double_prime[elements] ** 2)[:, None]
     damping = torch.exp(-16.0 * math.pi**2 * _U_ISO * s_squared)
-    return 2.0 * damping * (squared * counts[:, None]).sum(-1)
+    return 2.0 * damping * (factors.squared(elements, s_squared) * counts[..., None]).sum(1)
 
 
 def _sum_by_group(values: Tensor, group: Tensor, groups: int) -> Tensor:

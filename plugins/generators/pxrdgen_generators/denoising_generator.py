@@ -23,8 +23,8 @@ from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen_crystallography.diffraction.form_factors import check_species
 from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_crystallography.scattering.amplitudes import check_species
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoising_model import DenoisingModel, Generated
 from pxrdgen_generators.options import DenoisingOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pxrdgen.values.instrument import Instrument
+from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_files.instprm import read_instrument
 
 _NUMBERS = ("zero", "displacement", "polarization", "u", "v", "w", "x", "y", "sh_l")
@@ -14,10 +15,11 @@ def instrument_request(instrument: Instrument, file: Path | None = None) -> dict
     """Numbers and lines; with ``file``, that file's, which GSAS-II then reads itself.
 
     Raises:
-        InstrumentError: the file cannot be read.
+        InstrumentError: the file cannot be read, or the radiation is not modelled.
     """
     if file is not None:
         instrument = read_instrument(file)
+    check_radiation(instrument.radiation)
     numbers: dict[str, object] = {name: float(getattr(instrument, name)) for name in _NUMBERS}
     return {
         **numbers,

@@ -12,8 +12,10 @@ import numpy as np
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.instrument import CUKA, Radiation
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_crystallography.diffraction.agreement import agreement
+from pxrdgen_crystallography.scattering.radiation import faint_elements
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_gsas2.client import Answer, Call, call
 from pxrdgen_gsas2.conventional_phase import ConventionalPhase, conventional_phase
@@ -23,8 +25,6 @@ from pxrdgen_gsas2.options import Gsas2Options
 from pxrdgen_gsas2.propagation import cell_su, coordinate_su
 from pxrdgen_gsas2.quantities import quantities
 
-#: hydrogen, and an element with a smaller share of the cell's sum of Z^2, is hardly seen: its Uiso is held.
-FAINT = 0.004
 #: Chebyshev terms to begin with, on top of a given background and alone.
 FIRST_TERMS = {"given": 6, "chebyshev": 8}
 #: lines weaker than this share of the strongest get no tick; tolerance (A) of an impurity's symmetry.
@@ -105,7 +105,7 @@ class Gsas2Refiner(Refiner):
                 "background": measurement.background.tolist() if given else None,
             },
             "instrument": instrument_request(measurement.instrument, options.instrument_file),
-            "phase": phase.request("structure", u_groups(phase, options.u_iso)),
+            "phase": phase.request("structure", u_groups(phase, options.u_iso, measurement.instrument.radiation)),
             "impurities": [
                 impurity.request(f"impurity{count}", [None] * len(impurity.representatives))
                 for count, impurity in enumerate(impurities, start=1)
@@ -157,14 +157,10 @@ def failed(start: RefinementStart, message: str) -> RefinementResult:
     )
 
 
-def u_groups(phase: ConventionalPhase, u_iso: str) -> list[int | None]:
+def u_groups(phase: ConventionalPhase, u_iso: str, radiation: Radiation = CUKA) -> list[int | None]:
     """[K] which atoms of the asymmetric unit share a Uiso; ``None`` for those that hardly scatter and hold it."""
     crystal = phase.conventional.crystal
-    elements, counts = np.unique(crystal.species, return_counts=True)
-    share = counts * elements**2 / float(counts @ elements**2)
-    faint = {int(z) for z, part in zip(elements, share, strict=True) if part < FAINT or z == 1}
-    if len(faint) == len(elements):
-        faint = set()
+    faint = set(faint_elements(crystal.species, radiation).tolist())
     groups: list[int | None] = []
     for number, atom in enumerate(phase.representatives.tolist()):
         z = int(crystal.species[atom])

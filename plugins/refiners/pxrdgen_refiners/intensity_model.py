@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 from pxrdgen_refiners.reflections import Reflections
 from pxrdgen_refiners.state import Freedom, State
 
@@ -44,10 +45,10 @@ def scattering_tables(instrument: Instrument, elements: NDArray[np.int64]) -> Sc
     """
     import torch
 
-    from pxrdgen_crystallography.diffraction.form_factors import check_species, form_factors
+    from pxrdgen_crystallography.scattering.amplitudes import check_species, scattering_of
 
     check_species(torch.as_tensor(elements))
-    tables = form_factors(instrument.radiation)
+    tables = scattering_of(instrument.radiation)
     return ScatteringTables(
         **{name: getattr(tables, name)[elements].numpy() for name in ("a", "b", "c", "f_prime", "f_double_prime")}
     )
@@ -161,7 +162,7 @@ class IntensityModel:
             normal=normal,
             normal_slope=-(gaussians * tables.b).sum(2),
             sums=((strong * c).sum(1), (strong * s).sum(1), (weak * c).sum(1), (weak * s).sum(1)),
-            factor=2.0 * CENTIDEGREE * lorentz_polarization(sine_theta, state.instrument.polarization) / volume,
+            factor=2.0 * CENTIDEGREE * lorentz_polarization(sine_theta, polarization_of(state.instrument)) / volume,
             texture=texture,
             cosine_squared=alignment,
         )

@@ -16,6 +16,7 @@ from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_crystallography.diffraction.agreement import agreement
 from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.scattering.radiation import faint_elements
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
 from pxrdgen_refiners.background import FIRST_TERMS
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
@@ -32,9 +33,6 @@ FloatArray = NDArray[np.float64]
 
 #: reflections this far (degrees) below and above the pattern may reach into it.
 MARGIN = (0.3, 0.5)
-#: hydrogen, and an element with a smaller share of the cell's sum of Z^2, is hardly seen:
-#: its Uiso is held and its atoms move little.
-FAINT = 0.004
 #: fewer points than this are not fitted.
 LEAST_POINTS = 30
 #: lines weaker than this share of the strongest get no tick.
@@ -126,9 +124,8 @@ def freedom_of(measurement: Measurement, start: RefinementStart, options: LeastS
         columns, origin = free_coordinates(symmetry), free_origin(symmetry)
     classes = classes_of(crystal.species, None if symmetry is None else symmetry.orbits, options.u_iso)
     elements, members, counts = classes.elements, classes.members, classes.counts
-    numbers, amounts = np.unique(crystal.species, return_counts=True)
-    hardly = numbers[(amounts * numbers**2 < FAINT * float(amounts @ numbers**2)) | (numbers == 1)]
-    faint = np.isin(elements, hardly) & (len(numbers) > 1)
+    # what is hardly seen holds its Uiso and moves little
+    faint = np.isin(elements, faint_elements(crystal.species, measurement.instrument.radiation))
     u_start = np.full(len(elements), U_PRIOR)
     if start.crystal.u_iso is not None:
         given = np.bincount(members, weights=start.crystal.u_iso) / counts

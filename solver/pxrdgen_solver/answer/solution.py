@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.elements import SYMBOLS
+from pxrdgen.values.instrument import Radiation
 from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Candidate
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_crystallography.scattering.radiation import shares_of_scattering
 from pxrdgen_crystallography.symmetry.contacts import shortest_contacts
 from pxrdgen_crystallography.symmetry.conventional import to_conventional
 from pxrdgen_crystallography.symmetry.uncertainty import conventional_cell_su
@@ -19,7 +19,7 @@ from pxrdgen_solver.answer.ranking import Ranked
 
 #: contacts below this share of the sum of covalent radii are warned about.
 SHORT_CONTACT = 0.75
-#: an element with less than this share of the scattering (sum of Z^2) is hardly seen by X-rays.
+#: an element with less than this share of the scattering is said to be hardly seen.
 HARDLY_SEEN = 0.01
 
 
@@ -27,7 +27,7 @@ def solution_candidate(entry: Ranked, problem: StructureProblem) -> Candidate:
     """The candidate of a refined finalist, in the user's cell and setting where they hold it."""
     finalist = entry.finalist
     found = refined_candidate(entry.refinement, finalist.symmetry, problem, origin=finalist.origin, score=entry.score)
-    return replace(found, warnings=(*found.warnings, *_warnings(entry.refinement.crystal, entry)))
+    return replace(found, warnings=(*found.warnings, *_warnings(entry, problem.pattern.instrument.radiation)))
 
 
 def refined_candidate(
@@ -58,15 +58,14 @@ def refined_candidate(
     )
 
 
-def crystal_warnings(crystal: Crystal) -> list[str]:
-    """Sentences on short contacts and on elements that X-rays hardly see."""
+def crystal_warnings(crystal: Crystal, radiation: Radiation) -> list[str]:
+    """Sentences on short contacts and on elements that the radiation hardly sees."""
     found = []
     contact = shortest_contacts(crystal)
     if contact < SHORT_CONTACT:
         found.append(f"two atoms come within {contact:.2f} of the sum of their covalent radii")
-    numbers, counts = np.unique(crystal.species, return_counts=True)
-    weight = counts * numbers.astype(np.float64) ** 2
-    for number, share in zip(numbers.tolist(), weight / weight.sum(), strict=True):
+    numbers, shares = shares_of_scattering(crystal.species, radiation)
+    for number, share in zip(numbers.tolist(), shares, strict=True):
         if share < HARDLY_SEEN and len(numbers) > 1:
             found.append(
                 f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess"
@@ -74,8 +73,8 @@ def crystal_warnings(crystal: Crystal) -> list[str]:
     return found
 
 
-def _warnings(crystal: Crystal, entry: Ranked) -> list[str]:
-    found = crystal_warnings(crystal)
+def _warnings(entry: Ranked, radiation: Radiation) -> list[str]:
+    found = crystal_warnings(entry.refinement.crystal, radiation)
     if not entry.refinement.converged:
         found.append(f"refinement: {entry.refinement.message}")
     return found

@@ -14,6 +14,7 @@ from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.solution import Candidate, Solution
+from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
 from pxrdgen_solver.answer.solution import solution_candidate
 from pxrdgen_solver.answer.verdict import evidence_for, judged
@@ -43,8 +44,10 @@ def solve_problems(
     refining ends that too.
 
     Raises:
+        InstrumentError: the radiation is not modelled.
         SymmetryError: the space group has no places for the atoms of any of the problems.
     """
+    check_radiation(prepared.instrument.radiation)
     report = progress or _unwatched
     started = time.monotonic()
     attempts: list[Attempt] = []

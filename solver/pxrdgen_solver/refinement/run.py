@@ -17,6 +17,7 @@ from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementS
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
 from pxrdgen_crystallography.decomposition.known_phases import KnownPhases, fit_known_phases
 from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.solution import crystal_warnings, refined_candidate
 from pxrdgen_solver.refinement.frame import CrystalFrame, frame_of
 from pxrdgen_solver.refinement.values import Refinement
@@ -69,6 +70,7 @@ def refine_crystal(
     Raises:
         InputError: the pattern, a range or the crystal cannot be used.
     """
+    check_radiation(pattern.instrument.radiation)
     report = progress or _unwatched
     started = time.monotonic()
     report("preparing the pattern")
@@ -135,9 +137,8 @@ def _finished(task: RefinementTask, result: RefinementResult, seconds: float) ->
     frame, prepared = task.frame, task.prepared
     problem = frame.problem.with_basis(result.crystal.basis)
     candidate = refined_candidate(result, frame.symmetry, problem, origin="given", score=result.r_wp)
-    candidate = replace(
-        candidate, warnings=(*candidate.warnings, *crystal_warnings(result.crystal), *_unconverged(result))
-    )
+    warnings = crystal_warnings(result.crystal, prepared.instrument.radiation)
+    candidate = replace(candidate, warnings=(*candidate.warnings, *warnings, *_unconverged(result)))
     return Refinement(
         candidate=candidate,
         measurement=task.measurement,

@@ -107,13 +107,12 @@ def _squared_form_factors(fit: LineFit, decomposition: Decomposition, species: I
     """[K] sum over the atoms of the cell of (f0 + f')^2 + f''^2."""
     import torch
 
-    from pxrdgen_crystallography.diffraction.form_factors import form_factors
+    from pxrdgen_crystallography.scattering.amplitudes import scattering_of
 
-    tables = form_factors(decomposition.instrument.radiation)
     atoms = torch.as_tensor(species, dtype=torch.int64)
-    f_zero = tables.f0(atoms[None], torch.as_tensor(fit.sine**2)[None])[0]
-    squared = (f_zero + tables.f_prime[atoms]) ** 2 + tables.f_double_prime[atoms] ** 2
-    return np.asarray(squared.sum(dim=1).numpy(), dtype=np.float64)
+    scattering = scattering_of(decomposition.instrument.radiation)
+    squared = scattering.squared(atoms[None], torch.as_tensor(fit.sine**2)[None])[0]
+    return np.asarray(squared.sum(dim=0).numpy(), dtype=np.float64)
 
 
 def _strain(fitted: FloatArray, symmetric: FloatArray) -> float:

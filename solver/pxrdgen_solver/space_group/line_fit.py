@@ -25,6 +25,7 @@ from pxrdgen_crystallography.decomposition.lines import (
 )
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_crystallography.powder_line.widths import line_widths
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -111,7 +112,7 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
         group=group,
         two_theta=mean_angle,
         sine=sine / wavelength,
-        lorentz=lorentz_polarization(sine, instrument.polarization),
+        lorentz=lorentz_polarization(sine, polarization_of(instrument)),
         share=share[lines.line][kept] / totals[group] / alike,
         intensity=solved.areas,
         su=solved.su,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pxrdgen.values.instrument import CUKA
-from pxrdgen_crystallography.diffraction.form_factors import form_factors
+from pxrdgen_crystallography.scattering.amplitudes import scattering_of
 from pxrdgen_learning.training.corpus import Corpus
 from pxrdgen_learning.training.simulation import observe
 from pxrdgen_learning.training.simulation_options import SimulationOptions
@@ -24,8 +24,8 @@ def test_a_clean_observation_is_the_closed_form(corpus: Corpus, index: tuple[flo
     members = (observed.hkl[0].abs().sort(dim=1).values == torch.tensor(index)).all(dim=1)
     (line,) = set(observed.group[0][members].tolist())
     s_squared = torch.tensor([[sum(index) / (4.0 * 3.0**2)]], dtype=torch.float64)
-    factors, species = form_factors(CUKA), torch.tensor([[11, 17]])
-    f = factors.f0(species, s_squared)[0, 0] + factors.f_prime[species[0]] + 1j * factors.f_double_prime[species[0]]
+    factors, species = scattering_of(CUKA), torch.tensor([[11, 17]])
+    f = factors.normal(species, s_squared)[0, :, 0] + 1j * factors.f_double_prime[species[0]]
     sign = 1.0 if sum(index) % 2 == 0 else -1.0
     closed = abs(f[0] + sign * f[1]) ** 2 * torch.exp(-16 * math.pi**2 * 0.01 * s_squared)
     assert float(observed.strength[0, line]) == pytest.approx(2 * int(members.sum()) * float(closed), rel=1e-4)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization_slope
+from pxrdgen_crystallography.scattering.radiation import polarization_of
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
@@ -47,7 +48,7 @@ class Strain(Quantity):
         a, b, a2, b2 = (part[:, None] for part in waves.sums)
         c, s = waves.by_element
         squared_slope = 2.0 * (strong * (a * c + b * s) + weak * (a2 * c + b2 * s)).sum(1)
-        lp_slope = lorentz_polarization_slope(waves.sine_theta, state.instrument.polarization) / waves.s_squared
+        lp_slope = lorentz_polarization_slope(waves.sine_theta, polarization_of(state.instrument)) / waves.s_squared
         slopes = (waves.weight * squared_slope + waves.each * lp_slope)[:, None] * by_s
         slopes = slopes - waves.each[:, None] * np.trace(strains, axis1=1, axis2=2)
         if state.axis is not None:

@@ -16,9 +16,10 @@ from importlib import resources
 import torch
 from torch import Tensor
 
-from pxrdgen.errors import InstrumentError, StructureError
+from pxrdgen.errors import StructureError
 from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.instrument import Radiation
+from pxrdgen_crystallography.scattering.radiation import check_radiation
 
 #: heaviest element of gemmi's dispersion table; uranium's values stand in beyond it.
 LAST_WITH_DISPERSION = 92
@@ -29,8 +30,10 @@ LAST_ELEMENT = 98
 
 
 @dataclass(frozen=True, kw_only=True)
-class FormFactors:
-    """Tables indexed by atomic number, in double precision; row 0 (no atom) is zero.
+class Scattering:
+    """Amplitudes f0(s) + f' + i f'' of a radiation, electrons.
+
+    Tables indexed by atomic number, in double precision; row 0 (no atom) is zero.
 
     Args:
         a, b: [Z + 1, 4] amplitudes and exponents (A^2) of f0.
@@ -44,9 +47,9 @@ class FormFactors:
     f_prime: Tensor
     f_double_prime: Tensor
 
-    def to(self, *, dtype: torch.dtype, device: torch.device | str) -> FormFactors:
+    def to(self, *, dtype: torch.dtype, device: torch.device | str) -> Scattering:
         """The tables on a device, in a precision."""
-        return FormFactors(
+        return Scattering(
             a=self.a.to(device=device, dtype=dtype),
             b=self.b.to(device=device, dtype=dtype),
             c=self.c.to(device=device, dtype=dtype),
@@ -55,11 +58,7 @@ class FormFactors:
         )
 
     def f0(self, species: Tensor, s_squared: Tensor) -> Tensor:
-        """f0 of ``species`` [B, E] at ``s_squared`` [B, H] (1/A^2): [B, H, E], electrons."""
-        return self.f0_curves(species, s_squared).transpose(-1, -2)
-
-    def f0_curves(self, species: Tensor, s_squared: Tensor) -> Tensor:
-        """f0 of ``species`` [B, E] at ``s_squared`` [B, H] (1/A^2), reflections last: [B, E, H], electrons."""
+        """f0 of ``species`` [B, E] at ``s_squared`` [B, H] (1/A^2): [B, E, H], electrons."""
         amplitudes, exponents = self.a[species], -self.b[species]
         total = self.c[species].unsqueeze(-1).expand(-1, -1, s_squared.shape[1])
         for term in range(4):
@@ -67,25 +66,32 @@ class FormFactors:
             total = torch.addcmul(total, amplitudes[:, :, term, None], gaussian)
         return total
 
-    def replaced(self, dispersion: Mapping[int, tuple[float, float]]) -> FormFactors:
+    def normal(self, species: Tensor, s_squared: Tensor) -> Tensor:
+        """f0 + f' of ``species`` [B, E] at ``s_squared`` [B, H] (1/A^2): [B, E, H], electrons."""
+        return self.f0(species, s_squared) + self.f_prime[species].unsqueeze(-1)
+
+    def squared(self, species: Tensor, s_squared: Tensor) -> Tensor:
+        """|f|^2 = (f0 + f')^2 + f''^2 of ``species`` [B, E] at ``s_squared`` [B, H]: [B, E, H], electrons^2."""
+        return self.normal(species, s_squared).square() + self.f_double_prime[species].square().unsqueeze(-1)
+
+    def with_dispersion(self, dispersion: Mapping[int, tuple[float, float]]) -> Scattering:
         """The same tables with (f', f'') of some atomic numbers replaced, as another program uses them."""
         f_prime, f_double_prime = self.f_prime.clone(), self.f_double_prime.clone()
         for atomic_number, (real, imaginary) in dispersion.items():
             f_prime[atomic_number], f_double_prime[atomic_number] = real, imaginary
-        return FormFactors(a=self.a, b=self.b, c=self.c, f_prime=f_prime, f_double_prime=f_double_prime)
+        return Scattering(a=self.a, b=self.b, c=self.c, f_prime=f_prime, f_double_prime=f_double_prime)
 
 
 @lru_cache(maxsize=16)
-def form_factors(radiation: Radiation) -> FormFactors:
-    """The library's tables for a radiation.
+def scattering_of(radiation: Radiation) -> Scattering:
+    """The library's amplitudes for a radiation: the one door of every model that scatters.
 
     Raises:
-        InstrumentError: the wavelength is outside the tabulated 0.1-5 A.
+        InstrumentError: the radiation is not modelled.
     """
     import gemmi
 
-    if not 0.1 <= radiation.wavelength <= 5.0:
-        raise InstrumentError(f"got wavelength {radiation.wavelength:g} A, expected 0.1 to 5 A")
+    check_radiation(radiation)
     energy = gemmi.hc / radiation.wavelength
     rows = LAST_ELEMENT + 1
     a, b = torch.zeros(rows, 4, dtype=torch.float64), torch.zeros(rows, 4, dtype=torch.float64)
@@ -97,9 +103,9 @@ def form_factors(radiation: Radiation) -> FormFactors:
         c[atomic_number] = table.c
         real, imaginary = gemmi.cromer_liberman(z=min(atomic_number, LAST_WITH_DISPERSION), energy=energy)
         f_prime[atomic_number], f_double_prime[atomic_number] = real, imaginary
-    tables = FormFactors(a=a, b=b, c=c, f_prime=f_prime, f_double_prime=f_double_prime)
+    tables = Scattering(a=a, b=b, c=c, f_prime=f_prime, f_double_prime=f_double_prime)
     if abs(radiation.wavelength - CU_KA1) < CU_KA1_TOLERANCE:
-        return tables.replaced(_cu_ka1_dispersion())
+        return tables.with_dispersion(_cu_ka1_dispersion())
     return tables
 
 
