@@ -208,9 +208,7 @@ def raw_indexer(spec: PipelineSpec) -> Indexer:
     from pxrdgen_crystallography.preparation import prepare
 
     registry = default_registry()
-    predictors = [
-        registry.build(ComponentKind.CELL_PREDICTOR, part.plugin, part.options) for part in spec.cell_predictors
-    ]
+    predictors = [registry.build(ComponentKind.CELL_PREDICTOR, part) for part in spec.cell_predictors]
 
     def indexed(pattern: PowderPattern, formula: str | None, z: int | None) -> CellAnswer:
         composition = None if formula is None else parse_formula(formula)[0]

@@ -25,6 +25,7 @@ from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import default_registry
+from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.command import guarded
@@ -95,6 +96,7 @@ def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> StructureGene
     """The generator of ``spec`` with weights drawn at random; they are written to ``folder`` on the way."""
     from pxrdgen_learning.training.runs import build
     from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
+    from pxrdgen_learning.weights.restore import lasting_tensors
     from pxrdgen_learning.weights.weights import WeightsCard, save_weights
 
     registry, kind = default_registry(), ComponentKind.GENERATOR
@@ -102,19 +104,19 @@ def untrained(spec: ComponentSpec, folder: Path, *, steps: int) -> StructureGene
     card = WeightsCard(
         kind=kind,
         component=spec.plugin,
-        options=registry.options(kind, spec.plugin, spec.options).model_dump(mode="json"),
+        options=resolve_spec(registry.settle(kind, spec, untrained=True).options, registry).model_dump(mode="json"),
         max_atoms=max(SIZES),
         data="none: drawn at random",
     )
     weights = folder / f"{spec.plugin}.safetensors"
-    save_weights(weights, dict(model.network.named_parameters()), card)
+    save_weights(weights, lasting_tensors(model.network), card)
     return trained(spec.plugin, weights, steps=steps)
 
 
 def trained(name: str, weights: Path, *, steps: int) -> StructureGenerator:
     """The generator ``name`` with the weights of a file."""
     built: Any = default_registry().build(
-        ComponentKind.GENERATOR, name, {"weights": str(weights.resolve()), "steps": steps}
+        ComponentKind.GENERATOR, ComponentSpec(plugin=name, weights=str(weights.resolve()), options={"steps": steps})
     )
     return built  # type: ignore[no-any-return]
 

@@ -111,17 +111,20 @@ def run(
 
     from pxrdgen.interfaces.kinds import ComponentKind
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_learning.weights.weights import find_weights, verify_weights
+    from pxrdgen.specs.pipeline import ComponentSpec
+    from pxrdgen_learning.weights.weights import verify_weights
 
     torch.set_num_threads(1)
     chosen, sizes = _views(views), [int(size) for size in galleries.split(",")]
     of_pattern, of_structure = weights, _structure_weights(weights)
-    pattern_encoder = default_registry().build(ComponentKind.ENCODER, encoder, {"weights": of_pattern})
-    structure_encoder = default_registry().build(ComponentKind.STRUCTURE_ENCODER, structure, {"weights": of_structure})
+    pattern_encoder = default_registry().build(ComponentKind.ENCODER, ComponentSpec(plugin=encoder, weights=of_pattern))
+    structure_encoder = default_registry().build(
+        ComponentKind.STRUCTURE_ENCODER, ComponentSpec(plugin=structure, weights=of_structure)
+    )
     for network in (pattern_encoder, structure_encoder):
         if isinstance(network, torch.nn.Module):
             network.eval()
-    cards = [verify_weights(find_weights(name)) for name in (of_pattern, of_structure)]
+    cards = [verify_weights(default_registry().weights(name).path) for name in (of_pattern, of_structure)]
     store = VectorStore(folder=out, key="-".join(card.sha256 for card in cards))
     path = crystals or shared_folder() / "crystals.parquet"
     everything, known = gallery_crystals(path, split=split, distractors=max(max(sizes) - 1000, 0))

@@ -160,7 +160,7 @@ def _build_all(spec: BaseModel, registry: Registry) -> None:
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, ComponentSpec) and kind not in _LEARNED:
                 _diagnosed(kind, each, registry)
-                registry.build(kind, each.plugin, each.options)
+                registry.build(kind, each)
 
 
 def _diagnosed(kind: ComponentKind, wanted: ComponentSpec, registry: Registry) -> None:

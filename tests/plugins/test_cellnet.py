@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import JsonValue
 
 from pxrdgen.errors import CellError, OptionError, UnknownComponentError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellProblem
 from pxrdgen.values.composition import Composition, parse_formula
@@ -246,6 +248,13 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "tiny.safetensors"
 
 
+def restored(weights: Path, **options: JsonValue) -> CellNet:
+    spec = ComponentSpec(plugin="cellnet", weights=str(weights), options=options)
+    built = default_registry().build(ComponentKind.CELL_PREDICTOR, spec)
+    assert isinstance(built, CellNet)
+    return built
+
+
 def test_training_goes_through_the_one_loop_and_weights_come_with_a_card(weights: Path) -> None:
     card = WeightsCard.model_validate_json(card_path(weights).read_text())
     assert (card.kind, card.component, card.max_atoms) == (ComponentKind.CELL_PREDICTOR, "cellnet", 2)
@@ -253,7 +262,7 @@ def test_training_goes_through_the_one_loop_and_weights_come_with_a_card(weights
 
 
 def test_proposals_are_reduced_cells_and_follow_from_the_seed(weights: Path, salt: PreparedPattern) -> None:
-    net = CellNet(CellNetOptions(weights=str(weights), steps=4, pool=40))
+    net = restored(weights, steps=4, pool=40)
     problem = CellProblem(prepared=salt, composition=parse_formula("NaCl")[0], z=1)
     first, second = (net.predict(problem, 12, np.random.default_rng(3)) for _ in range(2))
     assert [h.cell for h in first] == [h.cell for h in second]
@@ -265,14 +274,14 @@ def test_proposals_are_reduced_cells_and_follow_from_the_seed(weights: Path, sal
 
 def test_nothing_larger_than_asked_for_is_proposed(weights: Path, salt: PreparedPattern) -> None:
     for polish in (True, False):
-        net = CellNet(CellNetOptions(weights=str(weights), steps=4, pool=50, polish=polish))
+        net = restored(weights, steps=4, pool=50, polish=polish)
         found = net.predict(CellProblem(prepared=salt, max_volume=60.0), 50, np.random.default_rng(0))
         assert found
         assert all(hypothesis.cell.volume <= 60.0 for hypothesis in found)
 
 
 def test_polished_proposals_come_best_first_and_once(weights: Path, salt: PreparedPattern) -> None:
-    net = CellNet(CellNetOptions(weights=str(weights), steps=4, pool=200))
+    net = restored(weights, steps=4, pool=200)
     found = net.predict(CellProblem(prepared=salt), 20, np.random.default_rng(0))
     scores = [hypothesis.score for hypothesis in found]
     assert scores == sorted(scores, reverse=True)
@@ -280,7 +289,7 @@ def test_polished_proposals_come_best_first_and_once(weights: Path, salt: Prepar
 
 
 def test_without_polish_there_are_as_many_draws_as_asked_for(weights: Path, salt: PreparedPattern) -> None:
-    net = CellNet(CellNetOptions(weights=str(weights), steps=4, polish=False, chunk=8))
+    net = restored(weights, steps=4, polish=False, chunk=8)
     assert len(net.predict(CellProblem(prepared=salt), 20, np.random.default_rng(0))) == 20
 
 
@@ -288,7 +297,7 @@ def test_without_polish_there_are_as_many_draws_as_asked_for(weights: Path, salt
 
 
 def test_more_atoms_than_trained_for_is_said(weights: Path, salt: PreparedPattern) -> None:
-    net = CellNet(CellNetOptions(weights=str(weights), steps=2))
+    net = restored(weights, steps=2)
     problem = CellProblem(prepared=salt, composition=parse_formula("SrTiO3")[0], z=1)
     with pytest.warns(LargerThanTrainedWarning, match="5 atoms.*at most 2"):
         net.predict(problem, 2, np.random.default_rng(0))
@@ -297,7 +306,7 @@ def test_more_atoms_than_trained_for_is_said(weights: Path, salt: PreparedPatter
 def test_too_few_peaks_are_refused_with_the_number_needed(weights: Path, salt: PreparedPattern) -> None:
     few = replace(salt, peaks=salt.peaks.select(np.arange(len(salt.peaks)) < 2))
     with pytest.raises(CellError, match=r"got 2 peak\(s\), expected at least 4"):
-        CellNet(CellNetOptions(weights=str(weights))).predict(CellProblem(prepared=few), 2, np.random.default_rng(0))
+        restored(weights).predict(CellProblem(prepared=few), 2, np.random.default_rng(0))
 
 
 def test_truncated_weights_are_noticed(weights: Path, tmp_path: Path) -> None:
@@ -305,7 +314,7 @@ def test_truncated_weights_are_noticed(weights: Path, tmp_path: Path) -> None:
     damaged.write_bytes(weights.read_bytes()[:-100])
     card_path(damaged).write_text(card_path(weights).read_text())
     with pytest.raises(WeightsError, match="truncated or altered"):
-        CellNet(CellNetOptions(weights=str(damaged)))
+        restored(damaged)
 
 
 def test_weights_of_another_component_are_refused(weights: Path, tmp_path: Path) -> None:
@@ -314,12 +323,12 @@ def test_weights_of_another_component_are_refused(weights: Path, tmp_path: Path)
     card = json.loads(card_path(weights).read_text()) | {"component": "flow", "kind": "generator"}
     card_path(foreign).write_text(json.dumps(card))
     with pytest.raises(WeightsError, match="expected those of the cell-predictor 'cellnet'"):
-        CellNet(CellNetOptions(weights=str(foreign)))
+        restored(foreign)
 
 
 def test_options_of_another_network_are_refused(weights: Path) -> None:
-    with pytest.raises(OptionError, match="differ from those of the weights"):
-        CellNet(CellNetOptions.model_validate({"weights": str(weights), "network": {"width": 64}}))
+    with pytest.raises(OptionError, match=r"network=.* differs from that of the weights"):
+        restored(weights, network={"width": 64})
 
 
 def test_unknown_weights_are_named() -> None:

@@ -141,7 +141,7 @@ def _refiner(name: str | None, settings: Any, spec: Path | None) -> Any:
             options[key.strip()] = yaml.safe_load(value)
         except (ValueError, yaml.YAMLError):
             raise OptionError(f"got --set {text!r}, expected KEY=VALUE such as --set max_cycles=20") from None
-    return ComponentSpec(plugin=chosen.plugin, options=options)
+    return chosen.model_copy(update={"options": options})
 
 
 def _progress_shown() -> Any:

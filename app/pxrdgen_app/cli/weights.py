@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,11 +20,10 @@ def list_weights(as_json: Annotated[bool, typer.Option("--json", help="Machine-r
 
       pxrdgen weights list --json
     """
-    from pxrdgen.interfaces.kinds import ComponentKind
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_learning.weights.weights import find_weights, read_card
+    from pxrdgen_learning.weights.weights import read_card
 
-    found = {c.record.name: find_weights(c.record.name) for c in default_registry().components(ComponentKind.WEIGHTS)}
+    found = {name: default_registry().weights(name).path for name in _installed()}
     cards = {name: read_card(path) for name, path in found.items()}
     if as_json:
         typer.echo(json.dumps({name: card.model_dump(mode="json") for name, card in cards.items()}, indent=2))
@@ -58,11 +56,18 @@ def verify(
 
       pxrdgen weights verify runs/mine.safetensors
     """
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_learning.weights.weights import verify_weights
+
+    for name in names or _installed():
+        card = verify_weights(default_registry().weights(name).path)
+        typer.echo(f"{name}: whole, SHA-256 {card.sha256}")
+
+
+def _installed() -> list[str]:
+    """The names of installed weights; a component with options is one that says where weights lie."""
     from pxrdgen.interfaces.kinds import ComponentKind
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_learning.weights.weights import find_weights, verify_weights
 
-    for name in names or [c.record.name for c in default_registry().components(ComponentKind.WEIGHTS)]:
-        path: Path = find_weights(name)
-        card = verify_weights(path)
-        typer.echo(f"{name}: whole, SHA-256 {card.sha256}")
+    components = default_registry().components(ComponentKind.WEIGHTS)
+    return [component.record.name for component in components if component.record.options is None]

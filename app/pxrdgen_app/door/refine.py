@@ -92,7 +92,7 @@ def refine(
             "out, or choose a refiner that heeds it, such as least_squares"
         )
     options = {**spec.options, **asked}
-    built = registry.build(ComponentKind.REFINER, spec.plugin, options)
+    built = registry.build(ComponentKind.REFINER, spec, options)
     found = refine_crystal(pattern, crystal, built, ranges=ranges, exclude=exclude, impurities=known, progress=progress)
     component = registry.resolve(ComponentKind.REFINER, spec.plugin)
     provenance: Mapping[str, object] = {

@@ -153,10 +153,10 @@ def build_components(spec: PipelineSpec, registry: Registry) -> Components:
 
     return Components(
         generators={
-            label: registry.build(ComponentKind.GENERATOR, part.plugin, part.options)
+            label: registry.build(ComponentKind.GENERATOR, part)
             for label, part in labelled(with_encoder(spec, registry).generators)
         },
-        refiner=registry.build(ComponentKind.REFINER, spec.refiner.plugin, spec.refiner.options),
+        refiner=registry.build(ComponentKind.REFINER, spec.refiner),
     )
 
 

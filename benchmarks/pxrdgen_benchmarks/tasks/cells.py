@@ -205,13 +205,7 @@ def _parts(spec: str) -> _Parts:
     wanted, registry = CellsSpec.model_validate_json(spec), default_registry()
     generator = wanted.generator
     return _Parts(
-        predictor=registry.build(
-            ComponentKind.CELL_PREDICTOR, wanted.cell_predictor.plugin, wanted.cell_predictor.options
-        ),
-        scorers={
-            part.plugin: registry.build(ComponentKind.CELL_SCORER, part.plugin, part.options) for part in wanted.scorers
-        },
-        generator=None
-        if generator is None
-        else registry.build(ComponentKind.GENERATOR, generator.plugin, generator.options),
+        predictor=registry.build(ComponentKind.CELL_PREDICTOR, wanted.cell_predictor),
+        scorers={part.plugin: registry.build(ComponentKind.CELL_SCORER, part) for part in wanted.scorers},
+        generator=None if generator is None else registry.build(ComponentKind.GENERATOR, generator),
     )

@@ -206,9 +206,8 @@ def _encoders(spec: str, crystals: str) -> _Encoders:
     else:
         with torch.random.fork_rng():
             torch.manual_seed(wanted.seed)
-            pattern = registry.build(ComponentKind.ENCODER, wanted.encoder.plugin, wanted.encoder.options)
-            other = wanted.structure_encoder
-            structure = registry.build(ComponentKind.STRUCTURE_ENCODER, other.plugin, other.options)
+            pattern = registry.build(ComponentKind.ENCODER, wanted.encoder)
+            structure = registry.build(ComponentKind.STRUCTURE_ENCODER, wanted.structure_encoder)
     for network in (pattern, structure):
         if isinstance(network, torch.nn.Module):
             network.eval()

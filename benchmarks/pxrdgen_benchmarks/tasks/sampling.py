@@ -152,4 +152,4 @@ def _generator(spec: str) -> StructureGenerator:
     from pxrdgen.plugins.registry import default_registry
 
     wanted = ComponentSpec.model_validate_json(spec)
-    return default_registry().build(ComponentKind.GENERATOR, wanted.plugin, wanted.options)
+    return default_registry().build(ComponentKind.GENERATOR, wanted)

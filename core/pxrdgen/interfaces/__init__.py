@@ -17,7 +17,7 @@ from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.interfaces.task import Case, Task, Value
 from pxrdgen.interfaces.tracker import TrackedRun, Tracker
-from pxrdgen.interfaces.weights import ShippedWeights
+from pxrdgen.interfaces.weights import Weights
 
 __all__ = [
     "INTERFACE_VERSION",
@@ -31,11 +31,11 @@ __all__ = [
     "PatternEncoder",
     "PatternReader",
     "Refiner",
-    "ShippedWeights",
     "StructureEncoder",
     "StructureGenerator",
     "Task",
     "TrackedRun",
     "Tracker",
     "Value",
+    "Weights",
 ]

@@ -53,6 +53,7 @@ class ComponentRecord:
         diagnosis: ``"module:function"`` without arguments that returns a :class:`Diagnosis`, where the component needs
             a program that no package manager brings along.
         citations: the works it rests on, for ``pxrdgen cite`` and the results it had a part in.
+        weights: installed weights that it is built with where a spec names none, if it is of no use untrained.
 
     Raises:
         BrokenPluginError: a name or target that cannot be used.
@@ -67,6 +68,7 @@ class ComponentRecord:
     provisional: bool = False
     diagnosis: str | None = None
     citations: tuple[Citation, ...] = ()
+    weights: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.kind, ComponentKind):

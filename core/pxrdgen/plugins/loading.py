@@ -30,7 +30,7 @@ INTERFACES: Mapping[ComponentKind, type] = {
     ComponentKind.STRUCTURE_ENCODER: interfaces.StructureEncoder,
     ComponentKind.TASK: interfaces.Task,
     ComponentKind.TRACKER: interfaces.Tracker,
-    ComponentKind.WEIGHTS: interfaces.ShippedWeights,
+    ComponentKind.WEIGHTS: interfaces.Weights,
 }
 
 

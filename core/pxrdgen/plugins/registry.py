@@ -6,8 +6,8 @@ import functools
 import os
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, overload
 
 from pydantic import BaseModel
@@ -23,9 +23,11 @@ from pxrdgen.errors import (
     nearest,
 )
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.weights import BuiltT, Weights
 from pxrdgen.plugins.components import OldInterfaceWarning
 from pxrdgen.plugins.loading import Compatibility, Component, import_failure, load_target, options_model, title
 from pxrdgen.plugins.sources import PluginReport, PluginSource, PluginStatus, canonical, installed_sources, load_plugin
+from pxrdgen.plugins.trained_options import combined, difference, without_weights
 from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
 from pxrdgen.specs.validation import validated
 
@@ -34,6 +36,25 @@ DISABLE_VARIABLE = "PXRDGEN_DISABLE_PLUGINS"
 
 #: Components nest in components (an encoder in a generator); deeper than this, defaults are chasing their own tail.
 _MAX_DEPTH = 8
+#: what the name of a weights file ends with, as opposed to that of installed weights.
+WEIGHTS_SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a spec stands for: a component, the options it is built with and, where it has any, its weights."""
+
+    component: Component
+    options: BaseModel
+    weights: Weights | None = None
+    weights_name: str = ""
+
+    def filled(self, make: Callable[[], BuiltT], *, fixed: bool = False) -> BuiltT:
+        """What ``make`` builds from the options, with the weights in it."""
+        if self.weights is None:
+            return make()
+        record = self.component.record
+        return self.weights.restored(record.kind, record.name, make, fixed=fixed)
 
 
 class Registry:
@@ -118,7 +139,7 @@ class Registry:
     def build(
         self,
         kind: Literal[ComponentKind.GENERATOR],
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> interfaces.StructureGenerator: ...
@@ -127,7 +148,7 @@ class Registry:
     def build(
         self,
         kind: Literal[ComponentKind.ENCODER],
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> interfaces.PatternEncoder: ...
@@ -136,7 +157,7 @@ class Registry:
     def build(
         self,
         kind: Literal[ComponentKind.STRUCTURE_ENCODER],
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> interfaces.StructureEncoder: ...
@@ -145,7 +166,7 @@ class Registry:
     def build(
         self,
         kind: Literal[ComponentKind.REFINER],
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> interfaces.Refiner: ...
@@ -154,7 +175,7 @@ class Registry:
     def build(
         self,
         kind: Literal[ComponentKind.READER],
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> interfaces.PatternReader: ...
@@ -162,8 +183,17 @@ class Registry:
     @overload
     def build(
         self,
+        kind: Literal[ComponentKind.WEIGHTS],
+        name: str | ComponentSpec,
+        options: BaseModel | Mapping[str, object] | None = None,
+        **dependencies: object,
+    ) -> Weights: ...
+
+    @overload
+    def build(
+        self,
         kind: ComponentKind,
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> Any: ...
@@ -171,50 +201,78 @@ class Registry:
     def build(
         self,
         kind: ComponentKind,
-        name: str,
+        name: str | ComponentSpec,
         options: BaseModel | Mapping[str, object] | None = None,
         **dependencies: object,
     ) -> Any:
         """An instance: ``Class(options, **nested, **dependencies)``; without ``options`` for a component without any.
 
         Fields of the options that are :class:`~pxrdgen.specs.pipeline.ComponentSpec` are built first and passed by the
-        field's name; a dependency given here takes the place of the nested component of that name.
+        field's name; a dependency given here takes the place of the nested component of that name. A whole spec may be
+        given for the name; the weights it names, or that the component comes with, are loaded once all is built.
 
         Raises:
             UnknownComponentError, AmbiguousComponentError, IncompatiblePluginError: from :meth:`resolve`.
             OptionError: from :meth:`options`.
+            WeightsError: from the weights.
             BrokenPluginError: the component cannot be imported, or its constructor fails.
         """
-        return self._build(kind, name, options, dependencies, depth=0)
+        spec = name if isinstance(name, ComponentSpec) else ComponentSpec(plugin=name)
+        return self._build(kind, spec, spec.options if options is None else options, dependencies, depth=0)
 
-    def parts(self, kind: ComponentKind, name: str, options: BaseModel) -> dict[str, Any]:
-        """The components nested in ``options``, built, by the name of their field."""
-        component = self.resolve(kind, name)
-        checked = _checked_options(component, name, options)
+    def settle(self, kind: ComponentKind, spec: ComponentSpec, *, untrained: bool = False) -> Settled:
+        """What ``spec`` stands for: a component, the options it is built with and the weights it gets.
+
+        Args:
+            kind, spec: the component.
+            untrained: it gets weights only where the spec names them, not those it comes with.
+
+        Raises:
+            UnknownComponentError, AmbiguousComponentError, IncompatiblePluginError: the component, or its weights.
+            OptionError: from :meth:`options`, or an option differs from that of the weights.
+            WeightsError: the weights have no usable card, or are of another component.
+        """
+        return self._settle(kind, spec, spec.options, untrained=untrained)
+
+    def weights(self, name: str) -> Weights:
+        """Installed weights by name, or those of a ``.safetensors`` file.
+
+        Raises:
+            UnknownComponentError: none of that name are installed.
+            WeightsError: a path to nothing.
+        """
+        if name.endswith(WEIGHTS_SUFFIX):
+            return self.build(ComponentKind.WEIGHTS, "file", {"path": name})
+        return self.build(ComponentKind.WEIGHTS, name)
+
+    def parts(self, options: BaseModel, *, given: Container[str] = (), depth: int = 0) -> dict[str, Any]:
+        """The components nested in ``options`` but for those ``given``, built, by the name of their field."""
         return {
-            field: self._build_nested(nested_kind, getattr(checked, field), 1)
-            for field, nested_kind in nested_kinds(type(checked)).items()
+            field: self._build_nested(kind, getattr(options, field), depth + 1)
+            for field, kind in nested_kinds(type(options)).items()
+            if field not in given
         }
 
     def _build(
         self,
         kind: ComponentKind,
-        name: str,
-        options: BaseModel | Mapping[str, object] | None,
+        spec: ComponentSpec,
+        options: BaseModel | Mapping[str, object],
         dependencies: Mapping[str, object],
         depth: int,
     ) -> Any:
         if depth > _MAX_DEPTH:
-            raise OptionError(f"{kind} {name!r} is nested more than {_MAX_DEPTH} deep; does a default name itself?")
-        component = self.resolve(kind, name)
-        checked = _checked_options(component, name, options)
-        nested = {
-            field: self._build_nested(nested_kind, getattr(checked, field), depth + 1)
-            for field, nested_kind in nested_kinds(type(checked)).items()
-            if field not in dependencies
-        }
+            raise OptionError(
+                f"{kind} {spec.plugin!r} is nested more than {_MAX_DEPTH} deep; does a default name itself?"
+            )
+        settled = self._settle(kind, spec, options)
+        return settled.filled(lambda: self._instance(settled, dependencies, depth), fixed=spec.fixed)
+
+    def _instance(self, settled: Settled, dependencies: Mapping[str, object], depth: int) -> Any:
+        component = settled.component
+        nested = self.parts(settled.options, given=dependencies, depth=depth)
         target = load_target(component)
-        arguments = () if component.record.options is None else (checked,)
+        arguments = () if component.record.options is None else (settled.options,)
         try:
             return target(*arguments, **nested, **dependencies)
         except PxrdgenError:
@@ -226,10 +284,41 @@ class Registry:
 
     def _build_nested(self, kind: ComponentKind, value: object, depth: int) -> Any:
         if isinstance(value, ComponentSpec):
-            return self._build(kind, value.plugin, value.options, {}, depth)
+            return self._build(kind, value, value.options, {}, depth)
         if isinstance(value, list | tuple):
             return tuple(self._build_nested(kind, each, depth) for each in value)
         return value
+
+    def _settle(
+        self,
+        kind: ComponentKind,
+        spec: ComponentSpec,
+        options: BaseModel | Mapping[str, object],
+        *,
+        untrained: bool = False,
+    ) -> Settled:
+        component = self.resolve(kind, spec.plugin)
+        values, said = _weights_apart(component, options)
+        given = _checked_options(component, spec.plugin, values)
+        name = spec.weights or said or ("" if untrained else component.record.weights)
+        if not name:
+            return Settled(component=component, options=given)
+        weights = self.weights(name)
+        card, _ = _weights_apart(component, weights.options(kind, component.record.name))
+        where = f"card of the weights {name!r}: options"
+        trained = without_weights(_checked_options(component, spec.plugin, card, where), self._checked)
+        odd = difference(given, trained, self._checked)
+        if odd is not None:
+            path, ours, theirs = odd
+            raise OptionError(
+                f"got {path}={ours!r} for the {kind} {spec.plugin!r}, which differs from that of the weights {name!r}, "
+                f"{theirs!r}; leave it out"
+            )
+        return Settled(component=component, options=combined(given, trained), weights=weights, weights_name=name)
+
+    def _checked(self, kind: ComponentKind, spec: ComponentSpec) -> BaseModel:
+        component = self.resolve(kind, spec.plugin)
+        return _checked_options(component, spec.plugin, _weights_apart(component, spec.options)[0])
 
     def _admit(self, report: PluginReport) -> PluginReport:
         for record in report.records:
@@ -269,15 +358,27 @@ class Registry:
         return f"no {kind} {name!r} is installed; installed: {listed}{guess}{hint}"
 
 
+def _weights_apart(
+    component: Component, options: BaseModel | Mapping[str, Any]
+) -> tuple[BaseModel | Mapping[str, Any], str]:
+    """Options without ``weights``, where specs said them before :class:`ComponentSpec` did, and those weights."""
+    if isinstance(options, BaseModel) or "weights" in options_model(component).model_fields:
+        return options, ""
+    rest = dict(options)
+    return rest, str(rest.pop("weights", ""))
+
+
 @functools.cache
 def default_registry() -> Registry:
     """The registry of what is installed, built once a process."""
     return Registry.from_entry_points()
 
 
-def _checked_options(component: Component, name: str, values: BaseModel | Mapping[str, object] | None) -> BaseModel:
+def _checked_options(
+    component: Component, name: str, values: BaseModel | Mapping[str, object] | None, where: str = ""
+) -> BaseModel:
     model = options_model(component)
-    where = f"{component.record.kind} {name!r}: options"
+    where = where or f"{component.record.kind} {name!r}: options"
     if not isinstance(values, BaseModel):
         return validated(model, values or {}, where)
     if not isinstance(values, model):

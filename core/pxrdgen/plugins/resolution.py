@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, JsonValue
 
@@ -11,7 +11,7 @@ from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.loading import options_model
 from pxrdgen.plugins.registry import Registry
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds
+from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds, with_nested
 from pxrdgen.values.citation import Citation
 
 AnySpec = TypeVar("AnySpec", bound=BaseModel)
@@ -41,12 +41,21 @@ def with_encoder(spec: PipelineSpec, registry: Registry) -> PipelineSpec:
 def resolve_spec(spec: AnySpec, registry: Registry) -> AnySpec:
     """The same run with every option of every component written out, nested ones included.
 
+    Options of a component that has weights are those of its weights, which are named as well.
+
     Raises:
-        UnknownComponentError, AmbiguousComponentError, IncompatiblePluginError: a component it names.
+        UnknownComponentError, AmbiguousComponentError, IncompatiblePluginError: a component or weights it names.
         OptionError: an option it gives.
+        WeightsError: weights that it names.
     """
     whole = cast("AnySpec", with_encoder(spec, registry)) if isinstance(spec, PipelineSpec) else spec
-    return whole.model_copy(update=_resolved_fields(whole, registry))
+
+    def resolved(kind: ComponentKind, each: ComponentSpec) -> ComponentSpec:
+        settled = registry.settle(kind, each)
+        options = resolve_spec(settled.options, registry).model_dump(mode="json", by_alias=True)
+        return each.model_copy(update={"weights": settled.weights_name, "options": options})
+
+    return with_nested(whole, resolved)
 
 
 def component_versions(spec: BaseModel, registry: Registry) -> dict[str, str]:
@@ -65,25 +74,10 @@ def citations_of(spec: BaseModel, registry: Registry) -> tuple[Citation, ...]:
     return tuple(dict.fromkeys(works))
 
 
-def _resolved_fields(model: BaseModel, registry: Registry) -> dict[str, Any]:
-    kinds = nested_kinds(type(model))
-    return {field: _resolved(getattr(model, field), kind, registry) for field, kind in kinds.items()}
-
-
-def _resolved(value: Any, kind: ComponentKind, registry: Registry) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(_resolved(each, kind, registry) for each in value)
-    if not isinstance(value, ComponentSpec):
-        return value
-    options = registry.options(kind, value.plugin, value.options)
-    complete = options.model_copy(update=_resolved_fields(options, registry))
-    return value.model_copy(update={"options": complete.model_dump(mode="json", by_alias=True)})
-
-
 def _components_of(model: BaseModel, registry: Registry) -> Iterator[tuple[ComponentKind, ComponentSpec]]:
     for field, kind in nested_kinds(type(model)).items():
         value = getattr(model, field)
         for each in value if isinstance(value, list | tuple) else (value,):
             if isinstance(each, ComponentSpec):
                 yield kind, each
-                yield from _components_of(registry.options(kind, each.plugin, each.options), registry)
+                yield from _components_of(registry.settle(kind, each).options, registry)

@@ -72,6 +72,8 @@ class _SchemaModels:
             __config__=ConfigDict(extra="forbid"),
             __doc__=component.record.summary or None,
             plugin=(cast(Any, Literal[tuple(names)]), Field(description="name of the component")),
+            weights=(str, ComponentSpec.model_fields["weights"]),
+            fixed=(bool, ComponentSpec.model_fields["fixed"]),
             options=(options, Field(description="its options") if needs_options else Field(default={})),
             label=(str, ComponentSpec.model_fields["label"]),
         )

@@ -16,9 +16,9 @@ candidates: 20
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import (
@@ -29,6 +29,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
 from pxrdgen.errors import BrokenPluginError, OptionError
@@ -38,6 +39,7 @@ from pxrdgen.specs.validation import models_in, validated
 #: A spec is a page of text; anything larger is something else.
 MAX_SPEC_BYTES = 256 * 1024
 _MAX_DEPTH = 40
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class ComponentSpec(BaseModel):
@@ -50,15 +52,27 @@ class ComponentSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plugin: str = Field(description="name of an installed component, or distribution:name", min_length=1)
+    weights: str = Field(
+        default="",
+        description="what it has learned: installed weights by name, or a .safetensors file, whose own options then "
+        "hold; left out: those it comes with, if any",
+    )
+    fixed: bool = Field(default=False, description="with weights: it stays as it is while what it is part of learns")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="its options; see pxrdgen plugins show")
     label: str = Field(default="", description="what results call it; default: the plugin's name, then flow-2, ...")
 
+    @model_validator(mode="after")
+    def _something_to_fix(self) -> ComponentSpec:
+        if self.fixed and not self.weights:
+            raise ValueError(
+                f"got {self.plugin!r} fixed without weights, which would keep it at random numbers; expected the name "
+                "or file of its weights beside it, or leave 'fixed' out"
+            )
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_empty_label(self, handler: SerializerFunctionWrapHandler) -> dict[str, JsonValue]:
-        found: dict[str, JsonValue] = handler(self)
-        if not self.label:
-            found.pop("label", None)
-        return found
+    def _as_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value or name in ("plugin", "options")}
 
 
 def labelled(specs: Iterable[ComponentSpec]) -> tuple[tuple[str, ComponentSpec], ...]:
@@ -117,6 +131,18 @@ class PipelineSpec(BaseModel):
             if given.count(label) > 1:
                 raise ValueError(f"got {given.count(label)} components labelled {label!r}, expected labels that differ")
         return specs
+
+
+def with_nested(model: ModelT, change: Callable[[ComponentKind, ComponentSpec], ComponentSpec]) -> ModelT:
+    """``model`` with ``change`` of each component spec that its fields hold."""
+
+    def changed(kind: ComponentKind, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return tuple(changed(kind, each) for each in value)
+        return change(kind, value) if isinstance(value, ComponentSpec) else value
+
+    kinds = nested_kinds(type(model))
+    return model.model_copy(update={field: changed(kind, getattr(model, field)) for field, kind in kinds.items()})
 
 
 def nested_kinds(model: type[BaseModel]) -> dict[str, ComponentKind]:

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from pxrdgen_learning.weights.restore import lasting_tensors
+
 
 class WeightAverage:
-    """avg += (1 - d) (weights - avg), with d = min(decay, (1 + step) / (10 + step)) so that a start is forgotten."""
+    """avg += (1 - d) (weights - avg), with d = min(decay, (1 + step) / (10 + step)) so that a start is forgotten.
+
+    Buffers that the network keeps are taken as they are.
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
-        self._values = {name: value.detach().clone() for name, value in network.named_parameters()}
+        self._values = {name: value.detach().clone() for name, value in lasting_tensors(network).items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
@@ -21,6 +26,9 @@ class WeightAverage:
         decay = min(self._decay, (1 + step) / (10 + step))
         names, values = zip(*network.named_parameters(), strict=True)
         torch._foreach_lerp_([self._values[name] for name in names], list(values), 1.0 - decay)
+        for name, buffer in network.named_buffers():
+            if name in self._values:
+                self._values[name].copy_(buffer)
 
     def values(self) -> dict[str, Tensor]:
         """The averages by parameter name."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pxrdgen.errors import TrainingError
 from pxrdgen_learning.training.averaging import WeightAverage
 from pxrdgen_learning.training.batch import Rows
+from pxrdgen_learning.weights.restore import lasting_tensors
 
 _NAME = re.compile(r"step-(\d{8})")
 
@@ -56,7 +57,7 @@ def save(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file(
-        {name: value.detach().contiguous() for name, value in network.named_parameters()},
+        {name: value.detach().contiguous() for name, value in lasting_tensors(network).items()},
         partial / "network.safetensors",
     )
     save_file(average.values(), partial / "average.safetensors")
@@ -81,7 +82,7 @@ def load(path: Path, network: nn.Module, average: WeightAverage, optimizer: torc
     try:
         weights = load_file(path / "network.safetensors")
         with torch.no_grad():
-            for name, value in network.named_parameters():
+            for name, value in lasting_tensors(network).items():
                 if value.shape != weights[name].shape:
                     raise ValueError(f"{name} is {list(weights[name].shape)}, expected {list(value.shape)}")
                 value.copy_(weights[name])

@@ -13,6 +13,7 @@ from torch import Tensor
 from pxrdgen import __version__
 from pxrdgen.errors import TrainingError
 from pxrdgen.plugins.registry import default_registry
+from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen_learning.training.checkpoint import Progress, checkpoints, read_progress
 from pxrdgen_learning.training.corpus import Corpus
 from pxrdgen_learning.training.options import TrainingOptions
@@ -45,7 +46,7 @@ def export(folder: Path, weights: Path, *, metrics: Path | None = None, half: bo
     progress, corpus = read_progress(found[-1]), load_corpus(spec.corpus)
     tensors = load_file(found[-1] / "average.safetensors")
     if half:
-        tensors = {name: tensor.half() for name, tensor in tensors.items()}
+        tensors = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     measured = json.loads(metrics.read_text()) if metrics else {}
     cards = [_save_part(part, weights, tensors, spec, corpus, progress, measured) for part in _parts(spec)]
     return cards[0]
@@ -55,8 +56,7 @@ def _parts(spec: TrainingSpec) -> tuple[TrainedPart, ...]:
     model = build(spec)
     if isinstance(model, HasParts):
         return model.parts
-    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
-    return (TrainedPart(suffix="", kind=spec.kind, component=spec.component.plugin, options=options, prefix=""),)
+    return (TrainedPart(suffix="", kind=spec.kind, component=spec.component, prefix=""),)
 
 
 def _save_part(
@@ -68,10 +68,12 @@ def _save_part(
     progress: Progress,
     measured: dict[str, JsonValue],
 ) -> WeightsCard:
+    registry = default_registry()
+    settled = registry.settle(part.kind, part.component, untrained=True)
     card = WeightsCard(
         kind=part.kind,
-        component=part.component,
-        options=part.options.model_dump(mode="json"),
+        component=settled.component.record.name,
+        options=resolve_spec(settled.options, registry).model_dump(mode="json"),
         max_atoms=max(corpus.groups),
         elements=corpus.elements,
         data=spec.corpus.description

@@ -123,8 +123,17 @@ def _set_up(
         betas=(0.9, 0.98),
         fused=True,
     )
-    model.network.train()
+    _learn(model.network)
     return optimizer, WeightAverage(model.network, options.ema)
+
+
+def _learn(network: nn.Module) -> None:
+    """Training mode, but for parts none of whose parameters learn: their dropout stays off, their statistics fixed."""
+    network.train()
+    for part in network.modules():
+        parameters = list(part.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            part.eval()
 
 
 def _resume(folder: Path, network: nn.Module, average: WeightAverage, optimizer: torch.optim.Optimizer) -> Progress:

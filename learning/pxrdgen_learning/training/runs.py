@@ -63,12 +63,12 @@ def build(spec: TrainingSpec) -> Trainable[Any] | JointTrainable[Any]:
 
 
 def _component(spec: TrainingSpec) -> Trainable[Any]:
-    registry, kind, name = default_registry(), spec.kind, spec.component.plugin
-    options = registry.options(kind, name, spec.component.options)
-    target = load_target(registry.resolve(kind, name))
+    registry = default_registry()
+    settled = registry.settle(spec.kind, spec.component, untrained=True)
+    target = load_target(settled.component)
     if not isinstance(target, TrainableComponent):
-        raise OptionError(f"got the {kind} {name!r}, which has nothing to train")
-    return target.trainable(options, **registry.parts(kind, name, options))
+        raise OptionError(f"got the {spec.kind} {spec.component.plugin!r}, which has nothing to train")
+    return settled.filled(lambda: target.trainable(settled.options, **registry.parts(settled.options)))
 
 
 def _contrastive(spec: TrainingSpec) -> ContrastiveTask:
@@ -78,16 +78,9 @@ def _contrastive(spec: TrainingSpec) -> ContrastiveTask:
         (ComponentKind.STRUCTURE_ENCODER, contrast.structure_encoder, "_structure", "structure."),
     )
     parts = tuple(
-        TrainedPart(
-            kind=kind,
-            component=part.plugin,
-            options=registry.options(kind, part.plugin, part.options),
-            suffix=suffix,
-            prefix=prefix,
-        )
-        for kind, part, suffix, prefix in chosen
+        TrainedPart(kind=kind, component=part, suffix=suffix, prefix=prefix) for kind, part, suffix, prefix in chosen
     )
-    pattern, structure = (registry.build(part.kind, part.component, part.options) for part in parts)
+    pattern, structure = (registry.build(part.kind, part.component) for part in parts)
     encoders = PairedEncoders(pattern, structure, contrast.temperature, learn_temperature=contrast.learn_temperature)
     return ContrastiveTask(encoders=encoders, grid=encoders.grid, simulation=spec.training.simulation, parts=parts)
 
@@ -95,11 +88,9 @@ def _contrastive(spec: TrainingSpec) -> ContrastiveTask:
 def feed_of(spec: TrainingSpec, corpus: Corpus) -> Feed[Any]:
     """What the model of a spec is fed with: the component's own batches of the corpus where it makes any."""
     registry = default_registry()
-    target = load_target(registry.resolve(spec.kind, spec.component.plugin))
-    if not isinstance(target, FeedingComponent):
-        return CrystalFeed(corpus)
-    options = registry.options(spec.kind, spec.component.plugin, spec.component.options)
-    return target.feed(corpus, options)
+    settled = registry.settle(spec.kind, spec.component, untrained=True)
+    target = load_target(settled.component)
+    return target.feed(corpus, settled.options) if isinstance(target, FeedingComponent) else CrystalFeed(corpus)
 
 
 def load_corpus(options: CorpusOptions) -> Corpus:

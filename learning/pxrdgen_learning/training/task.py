@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
-from pydantic import BaseModel
 from torch import Tensor, nn
 
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.specs.pipeline import ComponentSpec
 
 BatchT_contra = TypeVar("BatchT_contra", bound=Sized, contravariant=True)
 
@@ -68,14 +68,13 @@ class TrainedPart:
 
     Args:
         suffix: appended to the name of the weights file; empty for the component of the spec.
-        kind, component, options: what the weights belong to.
+        kind, component: what the weights belong to.
         prefix: of the names of its parameters in the trained network.
     """
 
     suffix: str
     kind: ComponentKind
-    component: str
-    options: BaseModel
+    component: ComponentSpec
     prefix: str
 
 

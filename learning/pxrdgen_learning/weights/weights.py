@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from pxrdgen.errors import OutputError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.interfaces.weights import ShippedWeights
+from pxrdgen.plugins.registry import WEIGHTS_SUFFIX
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 WEIGHTS_FORMAT = 1
 MAX_WEIGHTS_BYTES = 2 * 2**30
 _MAX_CARD_BYTES = 256 * 1024
-SUFFIX = ".safetensors"
 
 
 class LargerThanTrainedWarning(UserWarning):
@@ -128,6 +127,19 @@ def verify_weights(weights: Path) -> WeightsCard:
     return card
 
 
+def check_owner(card: WeightsCard, weights: Path, *, kind: ComponentKind, component: str) -> None:
+    """Refuse weights of another component.
+
+    Raises:
+        WeightsError: they are.
+    """
+    if (card.kind, card.component) != (kind, component):
+        raise WeightsError(
+            f"got weights of the {card.kind} {card.component!r} in {weights}, "
+            f"expected those of the {kind} {component!r}"
+        )
+
+
 def load_weights(weights: Path, *, kind: ComponentKind, component: str) -> tuple[WeightsCard, dict[str, Tensor]]:
     """Verified tensors for a component.
 
@@ -138,11 +150,7 @@ def load_weights(weights: Path, *, kind: ComponentKind, component: str) -> tuple
     from safetensors.torch import load_file
 
     card = verify_weights(weights)
-    if (card.kind, card.component) != (kind, component):
-        raise WeightsError(
-            f"got weights of the {card.kind} {card.component!r} in {weights}, "
-            f"expected those of the {kind} {component!r}"
-        )
+    check_owner(card, weights, kind=kind, component=component)
     try:
         return card, load_file(weights)
     except (SafetensorError, OSError, ValueError) as error:
@@ -157,8 +165,8 @@ def save_weights(weights: Path, tensors: Mapping[str, Tensor], card: WeightsCard
     """
     from safetensors.torch import save_file
 
-    if weights.suffix != SUFFIX:
-        raise OutputError(f"got {weights} for a weights file, expected a name that ends in {SUFFIX}")
+    if weights.suffix != WEIGHTS_SUFFIX:
+        raise OutputError(f"got {weights} for a weights file, expected a name that ends in {WEIGHTS_SUFFIX}")
     partial = weights.with_name(f".{weights.name}.part")
     try:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, partial)
@@ -170,21 +178,3 @@ def save_weights(weights: Path, tensors: Mapping[str, Tensor], card: WeightsCard
     except OSError as error:
         raise OutputError(f"got {weights}, which cannot be written ({error.strerror})") from error
     return card
-
-
-def find_weights(name: str) -> Path:
-    """The file of installed weights called ``name``, or ``name`` itself when it is a path of a weights file.
-
-    Raises:
-        WeightsError: a path to nothing.
-        UnknownComponentError: no such weights are installed; the nearest name is offered.
-    """
-    if name.endswith(SUFFIX):
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise WeightsError(f"got the weights {path}, where there is no file")
-        return path
-    from pxrdgen.plugins.registry import default_registry
-
-    shipped: ShippedWeights = default_registry().build(ComponentKind.WEIGHTS, name)
-    return shipped.path

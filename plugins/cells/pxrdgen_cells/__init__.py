@@ -21,6 +21,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             options="pxrdgen_cells.cellnet.options:CellNetOptions",
             interface_version=1,
             summary="a learned flow or diffusion of the reduced cell, told peaks and contents",
+            weights="cellnet",
         ),
         ComponentRecord(
             kind=ComponentKind.CELL_PREDICTOR,

@@ -8,12 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.interfaces.encoder import PatternEncoder
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures, QGrid
 from pxrdgen_encoders.options import CnnOptions
-from pxrdgen_encoders.trained import fill, options_and_tensors
-
-NAME = "cnn"
 
 
 class CnnEncoder(nn.Module, PatternEncoder):
@@ -25,7 +21,6 @@ class CnnEncoder(nn.Module, PatternEncoder):
 
     def __init__(self, options: CnnOptions) -> None:
         super().__init__()
-        options, tensors = options_and_tensors(options, ComponentKind.ENCODER, NAME)
         self._width, self._grid, self.show_range = options.width, QGrid(points=options.points), options.show_range
         stages: list[nn.Module] = []
         for entering, leaving in itertools.pairwise((1 + options.show_range, *options.channels)):
@@ -40,7 +35,6 @@ class CnnEncoder(nn.Module, PatternEncoder):
             if isinstance(stage, nn.Conv1d):  # nine stages without a norm would shrink a sparse profile to nothing
                 nn.init.kaiming_normal_(stage.weight, a=0.01)
         self.head = nn.Linear((options.points >> len(options.channels)) * options.channels[-1], options.width)
-        fill(self, tensors, options.weights)
 
     @property
     def width(self) -> int:

@@ -9,17 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_crystallography.scattering.amplitudes import LAST_ELEMENT, check_species
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram
 from pxrdgen_encoders.options import CspNetOptions
-from pxrdgen_encoders.trained import fill, options_and_tensors
 from pxrdgen_learning.training.workers import full_precision
 
-NAME = "cspnet"
 #: half of the non-zero indices up to 3; those up to 1 come first.
 _INDICES = sorted(
     (hkl for hkl in itertools.product(range(-3, 4), repeat=3) if hkl > (0, 0, 0)),
@@ -44,7 +41,6 @@ class CspNetEncoder(nn.Module, StructureEncoder):
 
     def __init__(self, options: CspNetOptions) -> None:
         super().__init__()
-        options, tensors = options_and_tensors(options, ComponentKind.STRUCTURE_ENCODER, NAME)
         hidden, fourier = options.hidden, 6 * options.frequencies
         self._width, self.frequencies, self.reciprocal = options.width, options.frequencies, options.reciprocal
         self.element = nn.Embedding(LAST_ELEMENT + 1, hidden)
@@ -60,7 +56,6 @@ class CspNetEncoder(nn.Module, StructureEncoder):
             for _ in range(options.layers)
         )
         self.register_buffer("indices", torch.tensor(_INDICES, dtype=torch.float32), persistent=False)
-        fill(self, tensors, options.weights)
 
     @property
     def width(self) -> int:

@@ -10,15 +10,11 @@ from e3nn.nn import Gate
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_crystallography.scattering.amplitudes import LAST_ELEMENT, check_species
 from pxrdgen_encoders.options import E3nnOptions
 from pxrdgen_encoders.periodic_edges import Edges, periodic_edges
-from pxrdgen_encoders.trained import fill, options_and_tensors
-
-NAME = "e3nn"
 
 
 class E3nnEncoder(nn.Module, StructureEncoder):
@@ -31,7 +27,6 @@ class E3nnEncoder(nn.Module, StructureEncoder):
 
     def __init__(self, options: E3nnOptions) -> None:
         super().__init__()
-        options, tensors = options_and_tensors(options, ComponentKind.STRUCTURE_ENCODER, NAME)
         self._width, self.cutoff, self.radial = options.width, options.cutoff, options.radial
         harmonics = o3.Irreps.spherical_harmonics(options.l_max)
         self.harmonics = o3.SphericalHarmonics(harmonics, normalize=True, normalization="component")
@@ -47,7 +42,6 @@ class E3nnEncoder(nn.Module, StructureEncoder):
         self.head = nn.Sequential(
             nn.Linear(self.scalars + 1, 2 * options.width), nn.SiLU(), nn.Linear(2 * options.width, options.width)
         )
-        fill(self, tensors, options.weights)
 
     @property
     def width(self) -> int:

@@ -11,10 +11,6 @@ class EncoderOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     width: int = Field(default=256, gt=0, description="numbers in the vector")
-    weights: str = Field(
-        default="",
-        description="installed weights by name, or a .safetensors file, whose own options then hold; empty: untrained",
-    )
 
 
 class PeaksOptions(EncoderOptions):

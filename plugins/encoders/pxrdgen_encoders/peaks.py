@@ -9,14 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pxrdgen.interfaces.encoder import PatternEncoder
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_encoders.fourier import POSITION_FEATURES, position_features
 from pxrdgen_encoders.histogram import line_histogram, measured_bins
 from pxrdgen_encoders.options import PeaksOptions
-from pxrdgen_encoders.trained import fill, options_and_tensors
 
-NAME = "peaks"
 _FEATURES = POSITION_FEATURES + 3
 #: intensities below this share of the strongest peak look alike.
 _FLOOR = 1e-4
@@ -31,7 +28,6 @@ class PeaksEncoder(nn.Module, PatternEncoder):
 
     def __init__(self, options: PeaksOptions) -> None:
         super().__init__()
-        options, tensors = options_and_tensors(options, ComponentKind.ENCODER, NAME)
         hidden = options.hidden
         self._width, self.bins = options.width, options.bins
         self.embed = nn.Sequential(nn.Linear(_FEATURES, 2 * hidden), nn.SiLU(), nn.Linear(2 * hidden, hidden))
@@ -49,7 +45,6 @@ class PeaksEncoder(nn.Module, PatternEncoder):
             nn.Dropout(options.dropout),
             nn.Linear(2 * options.width, options.width),
         )
-        fill(self, tensors, options.weights)
 
     @property
     def width(self) -> int:

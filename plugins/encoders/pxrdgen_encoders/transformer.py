@@ -8,13 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.interfaces.encoder import PatternEncoder
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures, QGrid
 from pxrdgen_encoders.cnn import profile_channels
 from pxrdgen_encoders.options import TransformerOptions
-from pxrdgen_encoders.trained import fill, options_and_tensors
-
-NAME = "transformer"
 
 
 class TransformerEncoder(nn.Module, PatternEncoder):
@@ -28,7 +24,6 @@ class TransformerEncoder(nn.Module, PatternEncoder):
 
     def __init__(self, options: TransformerOptions) -> None:
         super().__init__()
-        options, tensors = options_and_tensors(options, ComponentKind.ENCODER, NAME)
         self._width, self._grid, self.show_range = options.width, QGrid(points=options.points), options.show_range
         self.patch, hidden = options.patch, options.hidden
         self.embed = nn.Linear(options.patch * (1 + options.show_range), hidden)
@@ -38,7 +33,6 @@ class TransformerEncoder(nn.Module, PatternEncoder):
         self.layers = nn.TransformerEncoder(layer, options.layers, enable_nested_tensor=False)
         self.head = nn.Linear(hidden, options.width)
         self.register_buffer("positions", _sinusoids(options.points // options.patch, hidden), persistent=False)
-        fill(self, tensors, options.weights)
 
     @property
     def width(self) -> int:

@@ -41,6 +41,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="a learned flow from noise to structures, told the pattern",
             citations=(FLOWMATCHING, FLOWMM),
+            weights="flow",
         ),
         ComponentRecord(
             kind=ComponentKind.GENERATOR,
@@ -50,6 +51,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=1,
             summary="a learned diffusion from noise to structures, told the pattern",
             citations=(DIFFCSP,),
+            weights="diffusion",
         ),
         ComponentRecord(
             kind=ComponentKind.DENOISER,

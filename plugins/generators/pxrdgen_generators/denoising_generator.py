@@ -7,15 +7,12 @@ from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pxrdgen.errors import OptionError, WeightsError
+from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.encoder import PatternEncoder
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
-from pxrdgen.plugins.registry import default_registry
-from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
@@ -31,30 +28,25 @@ from pxrdgen_generators.options import DenoisingOptions
 from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
-from pxrdgen_learning.weights.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
+from pxrdgen_learning.weights.weights import WeightsCard, warn_if_larger_than_trained
 
 #: smallest spacing the networks are trained on, A.
 D_MIN = 1.2
-#: options that say how samples are drawn; all others belong to the weights.
-_FREE = frozenset({"weights", "steps", "sampler", "anti_annealing", "chunk", "device"})
 
 OptionsT = TypeVar("OptionsT", bound=DenoisingOptions)
 
 
 class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
-    """Proposes arrangements with a trained model.
+    """Proposes arrangements with a model, trained once the registry has loaded its weights.
 
-    What the network is comes from the card of the weights; sampler, steps and chunk from ``options``.
+    What the network is comes from the card of the weights; sampler, steps and chunk from the spec.
 
     Args:
-        options: which weights, and how to sample.
-        denoiser, encoder, structure_encoder: what the registry built for the options; the weights bring their own.
-        model: a model to use instead of loading ``options.weights``.
-        card: what that model was trained on.
+        options: the network, and how to sample.
+        denoiser, encoder, structure_encoder: its parts.
 
     Raises:
-        UnknownComponentError, WeightsError: the weights are missing, damaged, or another component's.
-        OptionError: an option of the network is given and differs from that of the weights.
+        OptionError: the device is not there, or a part does not fit.
     """
 
     abilities = GeneratorAbilities(can_renoise=True, costly=True)
@@ -64,21 +56,17 @@ class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
         self,
         options: OptionsT,
         *,
-        denoiser: object = None,
+        denoiser: object,
         encoder: PatternEncoder | None = None,
         structure_encoder: StructureEncoder | None = None,
-        model: DenoisingModel | None = None,
-        card: WeightsCard | None = None,
     ) -> None:
-        del denoiser, encoder, structure_encoder
         self._options = options
-        self._card = card
-        if model is None:
-            self._card, model = self._load(options)
-        self._model = model
+        #: what the weights were trained on, once there are any.
+        self.card: WeightsCard | None = None
+        self._model = self.trainable(options, denoiser=denoiser, encoder=encoder, structure_encoder=structure_encoder)
         if options.device == "cuda" and not torch.cuda.is_available():
             raise OptionError("got the device cuda, and torch sees none; leave the option 'device' out")
-        self._model.network.to(options.device).eval().requires_grad_(False)
+        self.network.to(options.device).eval().requires_grad_(False)
         self._seen: tuple[PowderPattern, PatternBatch] | None = None
 
     @classmethod
@@ -92,6 +80,11 @@ class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
         structure_encoder: StructureEncoder | None = None,
     ) -> DenoisingModel:
         """An untrained model, for the training loop."""
+
+    @property
+    def network(self) -> nn.Module:
+        """What the weights go into."""
+        return self._model.network
 
     @property
     def grid(self) -> QGrid | None:
@@ -183,7 +176,7 @@ class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
     def _condition(self, problem: StructureProblem, target: IntensityTarget) -> Condition:
         species = torch.as_tensor(problem.species)[None]
         check_species(species)
-        warn_if_larger_than_trained(self._card, problem.num_atoms, stacklevel=4)
+        warn_if_larger_than_trained(self.card, problem.num_atoms, stacklevel=4)
         condition = condition_of(target, species, max_peaks=self._model.max_peaks)
         return replace(condition, patterns=self._patterns(problem)) if self._model.encoded else condition
 
@@ -193,38 +186,6 @@ class DenoisingGenerator(StructureGenerator, Generic[OptionsT]):
             view = patterns_from_prepared([prepare(problem.pattern)], grid=self._model.grid)
             self._seen = (problem.pattern, view)
         return self._seen[1]
-
-    @classmethod
-    def _load(cls, options: OptionsT) -> tuple[WeightsCard, DenoisingModel]:
-        path = find_weights(options.weights)  # type: ignore[attr-defined]
-        card, tensors = load_weights(path, kind=ComponentKind.GENERATOR, component=cls.name)
-        trained = type(options).model_validate(card.options)
-        # a resolved spec has every default written out, those of nested components too
-        whole, known, plain = (resolve_spec(each, default_registry()) for each in (options, trained, type(options)()))
-        for field in sorted(options.model_fields_set - _FREE):
-            if getattr(whole, field) not in (getattr(known, field), getattr(plain, field)):
-                raise OptionError(
-                    f"got the option {field!r} of {cls.name!r}, which differs from that of the weights {path.name}; "
-                    "leave it out"
-                )
-        free: dict[str, Any] = {name: getattr(options, name) for name in _FREE & set(type(options).model_fields)}
-        built = trained.model_copy(update=free)
-        with torch.random.fork_rng():
-            parts = default_registry().parts(ComponentKind.GENERATOR, cls.name, built)
-            model = cls.trainable(built, **parts)
-        expected = {name for name, _ in model.network.named_parameters()}
-        if expected != set(tensors):
-            odd = sorted(expected ^ set(tensors))
-            raise WeightsError(
-                f"got weights {path} that do not fit their own card (first: {odd[0]}); download them again"
-            )
-        try:
-            model.network.load_state_dict(tensors, strict=False)
-        except RuntimeError as error:
-            raise WeightsError(
-                f"got weights {path} of other shapes than their card says; download them again"
-            ) from error
-        return card, model
 
 
 def condition_of(target: IntensityTarget, species: Tensor, *, max_peaks: int) -> Condition:

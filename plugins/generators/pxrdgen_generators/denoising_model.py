@@ -128,7 +128,6 @@ class DenoisingModel:
                 denoiser,
                 encoder,
                 structure=structure,
-                fixed=options.encoder_fixed,
                 cell_numbers=coordinates.size if options.cell != "given" else 0,
             )
         return cls(

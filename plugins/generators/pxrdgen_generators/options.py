@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -60,18 +60,21 @@ class CspNetOptions(_Options):
 class DenoisingOptions(_Options):
     """What flow and diffusion share."""
 
+    #: how samples are drawn; all other options belong to the weights.
+    adjustable: ClassVar[frozenset[str]] = frozenset({"steps", "sampler", "chunk", "device"})
+
     denoiser: ComponentSpec = Field(default=ComponentSpec(plugin="attention"), description="the network")
     encoder: ComponentSpec | None = Field(
-        default=None,
-        description="an encoder whose vector of the pattern the network is told; its weights option names"
-        " pre-trained ones",
+        default=None, description="an encoder whose vector of the pattern the network is told"
     )
     structure_encoder: ComponentSpec | None = Field(
         default=None,
         description="a control that leaks: the network is told the features of the true structure; such a generator "
         "serves benchmarks alone",
     )
-    encoder_fixed: bool = Field(default=False, description="the encoder stays as it is while the rest learns")
+    encoder_fixed: bool = Field(
+        default=False, exclude=True, description="older word for 'fixed: true' beside the weights of the encoder"
+    )
     cell: Literal["given", "generated", "either"] = Field(
         default="given", description="either: one network for both, the cell dropped from half of the training"
     )
@@ -85,16 +88,35 @@ class DenoisingOptions(_Options):
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where samples are drawn")
     chunk: int = Field(default=40_000, ge=1, description="pairs of atoms sampled at once, which bounds the memory")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _say_it_of_the_encoder(cls, values: Any) -> Any:
+        if not (isinstance(values, dict) and values.get("encoder_fixed")):
+            return values
+        named = {field: values[field] for field in ("encoder", "structure_encoder") if values.get(field)}
+        if not named:
+            raise ValueError("got encoder_fixed without an encoder; name the encoder and its weights, or leave it out")
+        return {**values, "encoder_fixed": False, **{field: _fixed(spec) for field, spec in named.items()}}
+
+
+def _fixed(spec: Any) -> dict[str, Any]:
+    """The encoder of a spec of old, which may say its weights among its options."""
+    said = spec.model_dump() if isinstance(spec, ComponentSpec) else dict(spec)
+    options = dict(said.get("options", {}))
+    weights = options.pop("weights", "")
+    return {"weights": weights, **said, "options": options, "fixed": True}
+
 
 class FlowOptions(DenoisingOptions):
     """The flow generator."""
+
+    adjustable: ClassVar[frozenset[str]] = DenoisingOptions.adjustable | {"anti_annealing"}
 
     coupling: Literal["none", "assignment", "symmetry"] = Field(
         default="symmetry", description="which noise goes with which crystal"
     )
     sampler: Literal["stochastic", "euler"] = Field(default="stochastic", description="how states become crystals")
     anti_annealing: float = Field(default=0.0, ge=0, description="euler only: velocities are scaled by 1 + this x t")
-    weights: str = Field(default="flow", description="installed weights by name, or a .safetensors file")
 
 
 class DiffusionOptions(DenoisingOptions):
@@ -105,7 +127,6 @@ class DiffusionOptions(DenoisingOptions):
     )
     sigma_min: float = Field(default=0.005, gt=0, description="noise next to the data, in fractions of the cell")
     sigma_max: float = Field(default=0.5, gt=0, le=1, description="noise at the start, in fractions of the cell")
-    weights: str = Field(default="diffusion", description="installed weights by name, or a .safetensors file")
 
     @model_validator(mode="after")
     def _noise_grows(self) -> DiffusionOptions:

@@ -24,7 +24,21 @@ _SHIPPED = {
 
 @hookimpl
 def pxrdgen_components() -> Iterable[ComponentRecord]:
-    """A record for each file that is there: a source tree may come without them."""
+    """A record for each file that is there (a source tree may come without them), and one for any other file."""
+    return [
+        ComponentRecord(
+            kind=ComponentKind.WEIGHTS,
+            name="file",
+            target="pxrdgen_learning.weights.restore:NamedFile",
+            options="pxrdgen_learning.weights.restore:FileOptions",
+            interface_version=1,
+            summary="any .safetensors file with its card; specs write its path instead of a name",
+        ),
+        *_shipped(),
+    ]
+
+
+def _shipped() -> Iterable[ComponentRecord]:
     return [
         ComponentRecord(
             kind=ComponentKind.WEIGHTS,

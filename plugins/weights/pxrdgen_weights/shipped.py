@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, final
 
-from pxrdgen.interfaces.weights import ShippedWeights
+from pxrdgen_learning.weights.restore import WeightsFile
 
 _FOLDER = Path(__file__).parent
 
 
-class Shipped(ShippedWeights):
+class Shipped(WeightsFile):
     """A file beside this module, with its card."""
 
     name: ClassVar[str]

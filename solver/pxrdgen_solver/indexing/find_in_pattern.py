@@ -39,13 +39,8 @@ def cells_of(
     """
     if z is not None and (composition is None or z < 1):
         raise FormulaError(f"got Z = {z}, expected at least 1 formula unit, and a formula that it counts")
-    predictors = {
-        part.plugin: registry.build(ComponentKind.CELL_PREDICTOR, part.plugin, part.options)
-        for part in spec.cell_predictors
-    }
-    scorers = {
-        part.plugin: registry.build(ComponentKind.CELL_SCORER, part.plugin, part.options) for part in spec.cell_scorers
-    }
+    predictors = {part.plugin: registry.build(ComponentKind.CELL_PREDICTOR, part) for part in spec.cell_predictors}
+    scorers = {part.plugin: registry.build(ComponentKind.CELL_SCORER, part) for part in spec.cell_scorers}
     problem = CellProblem(prepared=prepared, composition=composition, z=z, max_volume=max_volume)
     rng = np.random.default_rng(seed)
     return find_cells(problem, predictors, scorers, count=count, rng=rng, progress=progress)

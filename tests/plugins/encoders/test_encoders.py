@@ -88,15 +88,26 @@ def test_an_error_of_the_zero_moves_peaks_as_bragg_says() -> None:
     assert torch.allclose(two_theta[1] - two_theta[0], torch.full_like(two_theta[0], 0.1), atol=1e-3)
 
 
-def test_a_rendered_profile_has_its_highest_points_at_the_peaks_and_nothing_where_nobody_measured() -> None:
+def test_a_rendered_profile_has_its_highest_point_at_the_strongest_peak() -> None:
     grid = QGrid(points=2000)
     patterns = seen(salt(), grid=grid)
-    assert float(patterns.q_grid[patterns.profile[0].argmax()]) == pytest.approx(
-        2 * math.pi * 2 / 5.64, abs=grid.spacing
+    highest = float(patterns.q_grid[patterns.profile[0].argmax()])
+    assert highest == pytest.approx(2 * math.pi * 2 / 5.64, abs=grid.spacing)
+
+
+def test_a_rendered_profile_has_nothing_where_nobody_measured() -> None:
+    """Measured from 1 to 3 1/A, which leaves 220 of salt out (3.15 1/A) and keeps 111 and 200."""
+    grid = QGrid(points=2000)
+    observed, basis = observe(batch_of(salt()), CLEAN, torch.Generator().manual_seed(0))
+    whole, part = (
+        patterns_from_groups(replace(observed, q_range=torch.tensor([ends])), basis, grid=grid)
+        for ends in ([grid.low, grid.high], [1.0, 3.0])
     )
-    narrow = replace(patterns, q_range=torch.tensor([[1.0, 3.0]]))
-    assert bool((patterns.profile[0][~patterns.measured[0]] == 0).all())
-    assert float(narrow.q_range[0, 0]) == 1.0
+    unseen = (part.q_grid < 1.0) | (part.q_grid > 3.0)
+    assert torch.equal(part.measured[0], ~unseen)
+    assert float(whole.profile[0][unseen].max()) > 0.1
+    assert bool((part.profile[0][unseen] == 0).all())
+    assert torch.allclose(part.profile[0][~unseen], whole.profile[0][~unseen], atol=1e-6)
 
 
 def test_a_grid_that_runs_backwards_is_refused() -> None:

@@ -152,18 +152,6 @@ def test_an_encoder_is_heard(inner: Callable[[], Denoiser], condition: Condition
     assert not torch.allclose(quiet, heard, atol=1e-4)
 
 
-def test_a_fixed_encoder_neither_learns_nor_drops_out() -> None:
-    encoder = LoudEncoder()
-    net = ConditionedDenoiser(cspnet(), encoder, fixed=True).train()  # type: ignore[arg-type]
-    assert not encoder.training
-    assert not encoder.scale.requires_grad
-    assert net.denoiser.training
-    free = LoudEncoder()
-    assert ConditionedDenoiser(cspnet(), free).train().training  # type: ignore[arg-type]
-    assert free.training
-    assert free.scale.requires_grad
-
-
 def test_an_encoder_that_cannot_learn_is_refused() -> None:
     with pytest.raises(OptionError, match="no torch module"):
         ConditionedDenoiser(cspnet(), object())  # type: ignore[arg-type]

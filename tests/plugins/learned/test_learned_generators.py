@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import JsonValue
 from torch import Tensor, nn
 
 from pxrdgen.errors import OptionError, StructureError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
@@ -86,7 +88,16 @@ def overfitted(
 
 def _generator(model: DenoisingModel, *, steps: int = 20, max_atoms: int = 20) -> FlowGenerator:
     card = WeightsCard(kind=ComponentKind.GENERATOR, component="flow", options={}, max_atoms=max_atoms, data="made up")
-    return FlowGenerator(FlowOptions(steps=steps), model=replace(model, steps=steps), card=card)
+    generator = FlowGenerator(FlowOptions(steps=steps), denoiser=model.network)
+    generator.card = card
+    return generator
+
+
+def _restored(weights: Path, **options: JsonValue) -> FlowGenerator:
+    spec = ComponentSpec(plugin="flow", weights=str(weights), options=options)
+    built = default_registry().build(ComponentKind.GENERATOR, spec)
+    assert isinstance(built, FlowGenerator)
+    return built
 
 
 def test_a_few_crystals_can_be_learned_by_heart(
@@ -173,7 +184,7 @@ def saved(tmp_path: Path) -> Path:
 
 def test_saved_weights_give_the_same_candidates(saved: Path, corpus: Corpus, task: Posed) -> None:
     task = task(corpus, 0)
-    loaded = FlowGenerator(FlowOptions(weights=str(saved), steps=3)).generate(*task, 2, seeded())
+    loaded = _restored(saved, steps=3).generate(*task, 2, seeded())
     flow = flow_model(FlowOptions(steps=3), network())
     assert torch.allclose(loaded.frac_coords, _generator(flow, steps=3).generate(*task, 2, seeded()).frac_coords)
 
@@ -207,7 +218,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda path: card_path(path).unlink(), "without a readable card"),
     (lambda path: card_path(path).write_text("{"), "not JSON"),
     (lambda path: path.unlink(), "no file"),
-    (lambda path: _edit(path, options=_network(width=32)), "other shapes"),
+    (lambda path: _edit(path, options=_network(width=32)), "that do not fit their own card"),
     (lambda path: _edit(path, options=_network(layers=3)), "do not fit their own card"),
 ]
 
@@ -216,12 +227,12 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
 def test_bad_weights_are_refused(damage: Callable[[Path], object], message: str, saved: Path) -> None:
     damage(saved)
     with pytest.raises(WeightsError, match=message):
-        FlowGenerator(FlowOptions(weights=str(saved)))
+        _restored(saved)
 
 
 def test_options_that_contradict_the_weights_are_refused(saved: Path) -> None:
-    with pytest.raises(OptionError, match="'denoiser' of 'flow', which differs"):
-        FlowGenerator(FlowOptions(weights=str(saved), denoiser=ComponentSpec(plugin="cspnet")))
+    with pytest.raises(OptionError, match=r"got denoiser=.* for the generator 'flow', which differs"):
+        _restored(saved, denoiser={"plugin": "cspnet"})
 
 
 def test_a_card_says_what_it_is_and_verifies(saved: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
+from pxrdgen.plugins.resolution import resolve_spec
+from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
 from pxrdgen_learning.training.spec import read_training_spec
-from pxrdgen_learning.weights.weights import find_weights, verify_weights
+from pxrdgen_learning.weights.weights import verify_weights
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "published"
 SPECS = sorted(FOLDER.glob("*.yml"))
@@ -18,11 +20,12 @@ SHIPPED = sorted((FOLDER.parent / "training").glob("*.yml"))
 
 @pytest.mark.parametrize("path", [*SPECS, *SHIPPED], ids=lambda path: path.stem)
 def test_a_spec_names_components_and_options_that_exist(path: Path) -> None:
-    spec = read_training_spec(path)
-    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
-    if spec.kind is ComponentKind.GENERATOR:
-        denoiser = options.denoiser  # type: ignore[attr-defined]
-        assert default_registry().options(ComponentKind.DENOISER, denoiser.plugin, denoiser.options)
+    spec, registry = read_training_spec(path), default_registry()
+    options = registry.options(spec.kind, spec.component.plugin, spec.component.options)
+    for field, kind in nested_kinds(type(options)).items():
+        nested = getattr(options, field)
+        if nested is not None:
+            assert registry.options(kind, nested.plugin, nested.options)
 
 
 @pytest.mark.parametrize("generator", ["flow", "diffusion"])
@@ -32,20 +35,31 @@ def test_there_are_ten_settings_and_a_control(generator: str) -> None:
     assert len(names) == 11
 
 
-def test_every_pre_trained_encoder_has_a_spec_of_its_own() -> None:
-    for path in SPECS:
-        encoder = read_training_spec(path).component.options.get("encoder")
-        if isinstance(encoder, dict) and "weights" in encoder.get("options", {}):
-            weights = encoder["options"]["weights"]
-            assert (FOLDER / weights.replace(".safetensors", ".yml")).is_file()
+@pytest.mark.parametrize("generator", ["flow", "diffusion"])
+@pytest.mark.parametrize("encoder", ["cnn", "transformer"])
+@pytest.mark.parametrize("temperature", ["t0.05", "t1.0"])
+@pytest.mark.parametrize("manner", ["fixed", "unfixed"])
+def test_every_pre_trained_encoder_has_a_spec_of_its_own(
+    generator: str, encoder: str, temperature: str, manner: str
+) -> None:
+    spec = read_training_spec(FOLDER / f"{generator}-{encoder}-{temperature}-{manner}.yml")
+    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
+    named: ComponentSpec = options.encoder  # type: ignore[attr-defined]
+    assert (named.plugin, named.fixed) == (encoder, manner == "fixed")
+    assert named.weights == f"encoder-{encoder}-{temperature}.safetensors"
+    made_by = read_training_spec(FOLDER / named.weights.replace(".safetensors", ".yml"))
+    assert (made_by.kind, made_by.component.plugin) == (ComponentKind.ENCODER, encoder)
+    assert made_by.contrastive is not None
+    assert made_by.contrastive.temperature == float(temperature.removeprefix("t"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_weights_were_made_with_the_spec_of_their_name(path: Path) -> None:
-    spec, card = read_training_spec(path), verify_weights(find_weights(path.stem))
+    spec, card = read_training_spec(path), verify_weights(default_registry().weights(path.stem).path)
     assert (card.kind, card.component) == (spec.kind, spec.component.plugin)
-    options = default_registry().options(spec.kind, spec.component.plugin, spec.component.options)
-    assert card.options == options.model_dump(mode="json")
+    registry = default_registry()
+    options = registry.settle(spec.kind, spec.component, untrained=True).options
+    assert card.options == resolve_spec(options, registry).model_dump(mode="json")
     assert card.metrics, "what was measured belongs on the card"
     settings = card.training["settings"]
     assert isinstance(settings, dict)

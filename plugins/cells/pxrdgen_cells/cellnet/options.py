@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,6 +49,9 @@ class PeakAugmentation(_Options):
 class CellNetOptions(_Options):
     """The predictor ``cellnet``."""
 
+    #: how cells are drawn; all other options belong to the weights.
+    adjustable: ClassVar[frozenset[str]] = frozenset({"sampler", "steps", "polish", "pool", "chunk"})
+
     network: CellNetworkOptions = Field(default_factory=CellNetworkOptions, description="the network")
     path: Literal["flow", "diffusion"] = Field(default="flow", description="how noise becomes cells")
     sampler: Literal["ode", "ancestral"] = Field(default="ode", description="deterministic or with fresh noise")
@@ -61,4 +64,3 @@ class CellNetOptions(_Options):
     polish: bool = Field(default=True, description="fit draws to the peaks, return the best; else draws as they come")
     pool: int = Field(default=1000, ge=1, description="draws that polished proposals are chosen from, at least")
     chunk: int = Field(default=1024, ge=1, description="proposals made at once, which bounds the memory")
-    weights: str = Field(default="cellnet", description="installed weights by name, or a .safetensors file")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.random import Generator as NumpyGenerator
-from torch import Tensor
+from torch import Tensor, nn
 
-from pxrdgen.errors import CellError, OptionError, WeightsError
+from pxrdgen.errors import CellError
 from pxrdgen.interfaces.cell_predictor import CellPredictor
-from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.cellnet.feed import LineFeed, first_peaks
@@ -24,7 +23,7 @@ from pxrdgen_cells.cellnet.polish import distinct, polished
 from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume
 from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
-from pxrdgen_learning.weights.weights import WeightsCard, find_weights, load_weights, warn_if_larger_than_trained
+from pxrdgen_learning.weights.weights import WeightsCard, warn_if_larger_than_trained
 
 if TYPE_CHECKING:
     from pxrdgen_learning.training.corpus import Corpus
@@ -41,24 +40,20 @@ class CellNet(CellPredictor):
     ``polish`` is off; what comes out is meant to be fitted in the lattice types it comes near to.
 
     Args:
-        options: which weights, and how to sample.
-        model: a model to use instead of loading ``options.weights``.
-        card: what that model was trained on.
-
-    Raises:
-        UnknownComponentError, WeightsError: the weights are missing, damaged, or another component's.
-        OptionError: the network's options are given and differ from those of the weights.
+        options: the network, and how to sample; its weights are loaded by the registry.
     """
 
-    def __init__(
-        self, options: CellNetOptions, *, model: CellModel | None = None, card: WeightsCard | None = None
-    ) -> None:
+    def __init__(self, options: CellNetOptions) -> None:
         self._options = options
-        self._card = card
-        if model is None:
-            self._card, model = _load(options)
-        self._model = model
-        self._model.network.eval().requires_grad_(False)
+        #: what the weights were trained on, once there are any.
+        self.card: WeightsCard | None = None
+        self._model = CellModel.from_options(options)
+        self.network.eval().requires_grad_(False)
+
+    @property
+    def network(self) -> nn.Module:
+        """What the weights go into."""
+        return self._model.network
 
     @classmethod
     def trainable(cls, options: CellNetOptions) -> CellModel:
@@ -107,7 +102,7 @@ class CellNet(CellPredictor):
             )
         if problem.composition is not None and problem.z is not None:
             atoms = problem.composition.num_atoms * problem.z
-            warn_if_larger_than_trained(self._card, atoms, stacklevel=3)
+            warn_if_larger_than_trained(self.card, atoms, stacklevel=3)
 
 
 def condition_of(problem: CellProblem, *, max_peaks: int) -> Condition:
@@ -140,25 +135,3 @@ def _reduced(basis: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> UnitCe
         return UnitCell.from_basis(basis).niggli()[0]
     except CellError:
         return None
-
-
-def _load(options: CellNetOptions) -> tuple[WeightsCard, CellModel]:
-    path = find_weights(options.weights)
-    card, tensors = load_weights(path, kind=ComponentKind.CELL_PREDICTOR, component=NAME)
-    trained = CellNetOptions.model_validate(card.options)
-    if "network" in options.model_fields_set and options.network != trained.network:
-        raise OptionError(
-            f"got options of the network that differ from those of the weights {options.weights!r}; leave them out"
-        )
-    built = options.model_copy(update={"network": trained.network, "max_peaks": trained.max_peaks})
-    with torch.random.fork_rng():
-        model = CellModel.from_options(built)
-    expected = {name for name, _ in model.network.named_parameters()}
-    if expected != set(tensors):
-        odd = sorted(expected ^ set(tensors))
-        raise WeightsError(f"got weights {path} that do not fit their own card (first: {odd[0]}); download them again")
-    try:
-        model.network.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise WeightsError(f"got weights {path} of other shapes than their card says; download them again") from error
-    return card, model

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,6 @@ class ConditionedDenoiser(nn.Module, Denoiser):
         denoiser: estimates the displacements.
         encoder: of patterns; its vector is normalised and projected to what the denoiser listens to.
         structure: encoder of the true crystals, for the control that leaks them.
-        fixed: the encoder does not learn and stays in evaluation mode, dropout off.
         cell_numbers: coordinates of a generated cell; 0 where the cell is always given.
 
     Raises:
@@ -44,17 +42,13 @@ class ConditionedDenoiser(nn.Module, Denoiser):
         encoder: PatternEncoder | None,
         *,
         structure: StructureEncoder | None = None,
-        fixed: bool = False,
         cell_numbers: int = 0,
     ) -> None:
         super().__init__()
-        self.denoiser, self.fixed = denoiser, fixed
-        self.encoder, self.structure = encoder, structure
+        self.denoiser, self.encoder, self.structure = denoiser, encoder, structure
         for each in (encoder, structure):
             if each is not None and not isinstance(each, nn.Module):
                 raise OptionError(f"got the encoder {type(each).__name__}, which is no torch module and cannot be used")
-            if isinstance(each, nn.Module):
-                each.requires_grad_(not fixed)
         if encoder is not None:
             self.project = nn.Linear(encoder.width, denoiser.width, bias=False)
         if structure is not None:
@@ -70,14 +64,6 @@ class ConditionedDenoiser(nn.Module, Denoiser):
     def width(self) -> int:
         """See :class:`Denoiser`."""
         return self.denoiser.width
-
-    def train(self, mode: bool = True) -> Self:
-        """Switch modes; a fixed encoder stays in evaluation mode."""
-        super().train(mode)
-        for each in (self.encoder, self.structure):
-            if self.fixed and isinstance(each, nn.Module):
-                each.eval()
-        return self
 
     def encode(self, condition: Condition) -> Memory:
         """See :meth:`Denoiser.encode`."""
