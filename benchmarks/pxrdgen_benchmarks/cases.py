@@ -15,10 +15,10 @@ import numpy as np
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.homologues import one_replaced
 from pxrdgen_benchmarks.perturbed import clean_task, perturbed_task
 from pxrdgen_benchmarks.subsets import Entry
+from pxrdgen_solver.question.question import Question
 
 #: relative error of the lengths in the column ``cell_off_3``.
 CELL_ERROR = 0.03
@@ -37,23 +37,6 @@ class Column(StrEnum):
 
 #: Columns whose question has no right answer (the cell may still be mended): a confident verdict is a false alarm.
 CONTROLS = (Column.MISMATCHED, Column.ELEMENT_REPLACED, Column.CELL_OFF_3)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a user would know.
-
-    Args:
-        pattern: to be explained.
-        cell: as typed, primitive.
-        composition: one formula unit.
-        z: formula units in the cell.
-    """
-
-    pattern: PowderPattern
-    cell: UnitCell
-    composition: Composition
-    z: int
 
 
 @dataclass(frozen=True, kw_only=True)

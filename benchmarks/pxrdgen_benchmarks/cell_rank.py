@@ -20,6 +20,7 @@ import typer
 
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, read_spec
+from pxrdgen.time_limit import time_limit
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellAnswer
 from pxrdgen.values.pattern import PowderPattern
@@ -32,7 +33,6 @@ from pxrdgen_benchmarks.metrics import Count, wilson
 from pxrdgen_benchmarks.results_file import ResultsFile, read_lines
 from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset, shared_folder
 from pxrdgen_benchmarks.tables import Table, percent
-from pxrdgen_benchmarks.time_limit import time_limit
 
 app = typer.Typer(help="Where the exact cell comes among those found in the pattern.", no_args_is_help=True)
 

@@ -15,8 +15,9 @@ from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import CUKA, Instrument
 from pxrdgen.values.pattern import PowderPattern
-from pxrdgen_benchmarks.cases import Case, Question
+from pxrdgen_benchmarks.cases import Case
 from pxrdgen_benchmarks.perturbed import TEXTURE_AXES, cell_off, humped_background, textured_profile
+from pxrdgen_solver.question.question import Question
 
 #: widths in centidegrees, as usual for a laboratory instrument.
 USUAL = Instrument(radiation=CUKA, u=4.0, v=-2.0, w=6.0, x=2.0, y=4.0, name="usual")

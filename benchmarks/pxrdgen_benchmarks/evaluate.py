@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen.time_limit import time_limit
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Case, Column, Question
+from pxrdgen_benchmarks.cases import Case, Column
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms, without_hydrogen
 from pxrdgen_benchmarks.row import Row
-from pxrdgen_benchmarks.time_limit import time_limit
+from pxrdgen_solver.question.question import Question
 
 if TYPE_CHECKING:
     from pxrdgen.values.solution import Solution
-    from pxrdgen_solver.loop.settings import Components, SolveSettings
+    from pxrdgen_solver.loop.components import Components
 
 #: answers a question with the pipeline of a spec.
 Solver = Callable[[Question, PipelineSpec], "Solution"]
@@ -29,60 +30,31 @@ Solver = Callable[[Question, PipelineSpec], "Solution"]
 _PATIENCE = (8.0, 240.0)
 
 
-def solve_question(question: Question, spec: PipelineSpec) -> Solution:
-    """The product's own loop, from formula, Z, cell and pattern."""
-    from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_solver.loop.pipeline import solve_problems
-    from pxrdgen_solver.question.problem import build_problem
-
-    prepared = prepare(question.pattern)
-    problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
-    return solve_problems([problem], prepared, _components(spec.model_dump_json()), _settings(spec))
+def solve_with_cell(question: Question, spec: PipelineSpec) -> Solution:
+    """From pattern, formula, Z and cell."""
+    return _solve(question, spec)
 
 
 def solve_without_cell(question: Question, spec: PipelineSpec) -> Solution:
-    """The product's own loop, from formula, Z and pattern: the cell is found first."""
-    return _solve_in_found_cells(question, question.z, spec)
+    """From pattern, formula and Z: the cell is found first."""
+    return _solve(replace(question, cell=None), spec)
 
 
 def solve_from_formula(question: Question, spec: PipelineSpec) -> Solution:
-    """The product's own loop, from formula and pattern alone."""
-    return _solve_in_found_cells(question, None, spec)
+    """From pattern and formula alone."""
+    return _solve(replace(question, cell=None, z=None), spec)
 
 
-def _solve_in_found_cells(question: Question, z: int | None, spec: PipelineSpec) -> Solution:
+def _solve(question: Question, spec: PipelineSpec) -> Solution:
+    """The product's own loop; a busy machine must not change what is found, so processor time counts."""
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_solver.indexing.find_in_pattern import cells_of
-    from pxrdgen_solver.indexing.problems_of_cells import problems_of_cells
-    from pxrdgen_solver.loop.pipeline import solve_problems
+    from pxrdgen_solver.loop.solve_question import solve_question
 
-    prepared = prepare(question.pattern)
-    answer = cells_of(prepared, question.composition, z, spec, default_registry(), seed=spec.seed)
-    found = problems_of_cells(answer, prepared.pattern, question.composition, z=z, most=spec.cells)
-    return solve_problems(
-        [entry.problem for entry in found],
-        prepared,
-        _components(spec.model_dump_json()),
-        _settings(spec),
-        shares=[entry.share for entry in found],
-    )
+    components = built_components(spec.model_dump_json())
+    return solve_question(question, spec, default_registry(), clock=time.process_time, components=components)
 
 
-def _settings(spec: PipelineSpec) -> SolveSettings:
-    from pxrdgen_solver.loop.settings import SolveSettings
-
-    return SolveSettings(
-        candidates=spec.candidates,
-        refine_best=spec.refine_best,
-        budget_s=spec.budget_s,
-        seed=spec.seed,
-        clock=time.process_time,  # a busy machine must not change what is found
-        stop_when_solved=spec.stop_when_solved,
-    )
-
-
-def evaluate(case: Case, spec: PipelineSpec, solver: Solver = solve_question) -> Row:
+def evaluate(case: Case, spec: PipelineSpec, solver: Solver = solve_with_cell) -> Row:
     """The row of one case; whatever goes wrong is a row without a match.
 
     Raises:
@@ -168,13 +140,12 @@ def _matches(row: Row, answers: list[Crystal], truth: Crystal) -> Row:
 
 
 @lru_cache(maxsize=1)
-def _components(spec: str) -> Components:
+def built_components(spec: str) -> Components:
     """Built once in a worker: weights are read from disk once, not for every crystal."""
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_app.door.solve import build_components
-    from pxrdgen_benchmarks.checked import checked
+    from pxrdgen_solver.loop.components import build_components
 
-    return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))
+    return build_components(PipelineSpec.model_validate_json(spec), default_registry())
 
 
 def _finite(value: float) -> float | None:

@@ -24,13 +24,14 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cards import Number
-from pxrdgen_benchmarks.cases import Column, Question, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.count_cards import rate_number, write_count_card
 from pxrdgen_benchmarks.fox_input import FoxProblem
 from pxrdgen_benchmarks.fox_run import fox_program, run_fox
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, wilson
 from pxrdgen_benchmarks.space_group_rank import TOLERANCE, val_entries
 from pxrdgen_benchmarks.tables import Table, percent
+from pxrdgen_solver.question.question import Question
 
 app = typer.Typer(help="Fox beside pxrdgen, equal time.", no_args_is_help=True)
 
@@ -198,30 +199,16 @@ def _known(case: SimulatedCase) -> _Known:
 def _by_pxrdgen(known: _Known, seconds: float) -> list[Crystal]:
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.space_group import parse_space_group
-    from pxrdgen_app.door.solve import build_components
-    from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_solver.loop.pipeline import solve_problems
-    from pxrdgen_solver.loop.settings import SolveSettings
-    from pxrdgen_solver.question.problem import build_problem
+    from pxrdgen_solver.loop.solve_question import solve_question
 
-    question = known.question
-    prepared = prepare(question.pattern)
-    problem = build_problem(
-        prepared.pattern,
-        question.composition,
+    question = replace(
+        known.question,
         cell=known.cell,
-        z=question.z * known.points,
+        z=(known.question.z or 1) * known.points,
         space_group=parse_space_group(known.symbol),
     )
-    spec = PipelineSpec()
-    settings = SolveSettings(
-        candidates=spec.candidates,
-        refine_best=spec.refine_best,
-        budget_s=SEARCH_SHARE * seconds,
-        seed=spec.seed,
-        clock=time.process_time,
-    )
-    solution = solve_problems([problem], prepared, build_components(spec, default_registry()), settings)
+    spec = PipelineSpec(budget_s=SEARCH_SHARE * seconds)
+    solution = solve_question(question, spec, default_registry(), clock=time.process_time)
     return [solution.best.crystal] if solution.best is not None else []
 
 

@@ -280,21 +280,19 @@ def one_solve(
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.specs.pipeline import PipelineSpec
     from pxrdgen.values.composition import Composition
-    from pxrdgen_app.door.solve import build_components
     from pxrdgen_benchmarks.perturbed import clean_task
-    from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_solver.loop.pipeline import solve_problems
-    from pxrdgen_solver.loop.settings import Components, SolveSettings
-    from pxrdgen_solver.question.problem import build_problem
+    from pxrdgen_solver.loop.components import build_components
+    from pxrdgen_solver.loop.solve_question import solve_question
+    from pxrdgen_solver.question.question import Question
 
     crystal = of_size(crystals, 10, 10, 1)[0]
-    components: Components = build_components(PipelineSpec(), default_registry())
+    spec, registry = PipelineSpec(rounds=1, searches=1, processes=1), default_registry()
+    components = build_components(spec, registry)
     task = clean_task(crystal)
     clock = time.perf_counter()
     composition, z = Composition.from_species(crystal.species).reduced()
-    problem = build_problem(task.pattern, composition, cell=task.cell, z=z)
-    settings = SolveSettings(candidates=20, rounds=1)
-    solution = solve_problems([problem], prepare(task.pattern), components, settings)
+    question = Question(pattern=task.pattern, composition=composition, cell=task.cell, z=z)
+    solution = solve_question(question, spec, registry, components=components)
     seconds = time.perf_counter() - clock
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak = used / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -19,7 +19,7 @@ from pxrdgen.errors import DatasetError, OptionError, nearest
 from pxrdgen.specs.pipeline import PipelineSpec, read_spec
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Case, Question
+from pxrdgen_benchmarks.cases import Case
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile
@@ -29,6 +29,7 @@ from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_crystallography.symmetry.primitive import primitive
 from pxrdgen_files.cif import read_cif
+from pxrdgen_solver.question.question import Question
 
 #: the column of these rows.
 COLUMN = "measured"

@@ -23,7 +23,6 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Question
 from pxrdgen_benchmarks.command import guarded
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, Rate, match_rms, wilson
 from pxrdgen_benchmarks.perturbed import clean_task
@@ -35,6 +34,7 @@ from pxrdgen_learning.data.dataset_sources import read_dataset
 from pxrdgen_learning.training.options import TrainingOptions
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec, read_training_spec
+from pxrdgen_solver.question.question import Question
 
 #: networks of test size: large enough to learn a few crystals, small enough for minutes on one thread.
 DENOISERS: Mapping[str, Mapping[str, int]] = {

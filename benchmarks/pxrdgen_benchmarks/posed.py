@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import BrokenPluginError, CellError, OptionError, StructureError
 from pxrdgen.interfaces.structure_generator import StructureGenerator
-from pxrdgen_benchmarks.cases import Question
 
 if TYPE_CHECKING:
     import torch
@@ -18,77 +17,30 @@ if TYPE_CHECKING:
 
     from pxrdgen.values.candidates import CandidateBatch
     from pxrdgen.values.crystal import Crystal
-    from pxrdgen.values.intensity_target import IntensityTarget
     from pxrdgen.values.pattern_batch import PatternBatch, QGrid
     from pxrdgen.values.prepared_pattern import PreparedPattern
-    from pxrdgen.values.problem import StructureProblem
-    from pxrdgen.values.refinement import Measurement
-    from pxrdgen_crystallography.decomposition.decompose import Decomposition
+    from pxrdgen_solver.question.pose import Posed
+    from pxrdgen_solver.question.question import Question
 
 
-@dataclass(frozen=True, kw_only=True)
-class Posed:
-    """What the steps of the solve loop work with."""
-
-    prepared: PreparedPattern
-    problem: StructureProblem
-    decomposition: Decomposition
-    target: IntensityTarget
-
-    def measurement(self) -> Measurement:
-        """What a refiner fits."""
-        from pxrdgen.values.refinement import Measurement
-
-        pattern = self.prepared.pattern
-        return Measurement(
-            two_theta=pattern.two_theta,
-            intensity=pattern.intensity,
-            sigma=pattern.uncertainty,
-            background=self.decomposition.background,
-            instrument=self.decomposition.instrument,
-        )
-
-    def crystals(self, batch: CandidateBatch) -> list[Crystal]:
-        """The candidates as crystals of the problem."""
-        from pxrdgen.values.crystal import Crystal
-
-        basis = self.target.basis.double().numpy()
-        species = self.target.species.numpy()
-        return [
-            Crystal(species=species, frac_coords=coords.double().numpy(), basis=np.asarray(basis))
-            for coords in batch.frac_coords
-        ]
-
-
-def pose(question: Question) -> Posed:
-    """The steps of :mod:`pxrdgen_solver.loop.pipeline` before the search."""
-    from pxrdgen_crystallography.decomposition.decompose import decompose
+def posed_of(question: Question) -> Posed:
+    """The product's own steps before the search."""
     from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+    from pxrdgen_solver.question.pose import pose
     from pxrdgen_solver.question.problem import build_problem
-    from pxrdgen_solver.space_group.rank import rank_space_groups
 
+    if question.cell is None:
+        raise OptionError("got a question without a cell, expected one with it")
     prepared = prepare(question.pattern)
-    problem = build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z)
-    pattern = prepared.pattern
-    fitted = decompose(
-        pattern.two_theta,
-        pattern.intensity,
-        pattern.uncertainty,
-        prepared.background,
-        prepared.instrument,
-        problem.basis,
-        background_su=prepared.background_su,
-    )
-    problem = problem.with_basis(fitted.basis)
-    groups = rank_space_groups(prepared, problem, fitted)
-    problem = replace(problem, groups=groups.candidates)
-    return Posed(
-        prepared=prepared,
-        problem=problem,
-        decomposition=fitted,
-        target=intensity_target(fitted, problem.species),
-    )
+    return pose(prepared, build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z))
+
+
+def crystals_of(posed: Posed, coords: Tensor) -> list[Crystal]:
+    """Coordinates [M, N, 3] as crystals of the problem."""
+    from pxrdgen.values.crystal import Crystal
+
+    basis, species = posed.target.basis.double().numpy(), posed.target.species.numpy()
+    return [Crystal(species=species, frac_coords=each.double().numpy(), basis=basis) for each in coords]
 
 
 def proposed(
@@ -99,8 +51,10 @@ def proposed(
     Raises:
         BrokenPluginError: nothing, not the shape asked for, or not finite; the message names the generator.
     """
-    batch = generator.begin(posed.problem, posed.target).generate(posed.problem, posed.target, count, rng)
-    check_batch(batch, name, posed.problem.num_atoms)
+    from pxrdgen_solver.search.checked import check_candidates
+
+    answer = generator.begin(posed.problem, posed.target).generate(posed.problem, posed.target, count, rng)
+    batch = check_candidates(answer, name, posed.problem.num_atoms)
     if not len(batch):
         raise BrokenPluginError(f"generator {name!r} proposed nothing; expected up to {count} candidates")
     return batch
@@ -149,7 +103,8 @@ class Asked:
             OptionError: the cell is to be found, and the generator needs one.
         """
         if self.posed is not None:
-            return [*self.posed.crystals(proposed(self.posed, name, generator, count, rng))]
+            batch = proposed(self.posed, name, generator, count, rng)
+            return [*crystals_of(self.posed, batch.frac_coords)]
         if not isinstance(generator, ProposesCells):
             raise OptionError(
                 f"got 'cell: generated' for the generator {name!r}, which needs a cell; use 'cell: given'"
@@ -181,7 +136,7 @@ def ask(question: Question, *, cell: str = "given") -> Asked:
     from pxrdgen_crystallography.preparation import prepare
 
     if cell == "given":
-        posed = pose(question)
+        posed = posed_of(question)
         return Asked(question=question, prepared=posed.prepared, posed=posed)
     return Asked(question=question, prepared=prepare(question.pattern), posed=None)
 
@@ -193,24 +148,3 @@ def _crystal(species: NDArray[np.int64], coords: NDArray[np.float64], basis: NDA
         return Crystal(species=species, frac_coords=coords, basis=basis)
     except (CellError, StructureError):
         return None
-
-
-def check_batch(batch: CandidateBatch, name: str, atoms: int) -> None:
-    """Refuse candidates that are none.
-
-    Raises:
-        BrokenPluginError: not the shape asked for, or not finite; the message names the generator.
-    """
-    import torch
-
-    coords = getattr(batch, "frac_coords", None)
-    if not isinstance(coords, torch.Tensor):
-        raise BrokenPluginError(f"generator {name!r} returned a {type(batch).__name__}; expected a CandidateBatch")
-    if coords.ndim != 3 or coords.shape[1:] != (atoms, 3):
-        raise BrokenPluginError(
-            f"generator {name!r} returned frac_coords of shape {list(coords.shape)}; expected [M, {atoms}, 3]"
-        )
-    if not bool(torch.isfinite(coords).all()):
-        raise BrokenPluginError(f"generator {name!r} returned coordinates that are not finite")
-    if len(batch.origin) != len(coords):
-        raise BrokenPluginError(f"generator {name!r} returned {len(batch.origin)} origins for {len(coords)} candidates")

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import Case
-from pxrdgen_benchmarks.evaluate import Solver, evaluate, solve_question
+from pxrdgen_benchmarks.evaluate import Solver, evaluate, solve_with_cell
 from pxrdgen_benchmarks.parallel import Workers, unordered
 from pxrdgen_benchmarks.results_file import AnyLine, ResultsFile
 from pxrdgen_benchmarks.row import Row
@@ -61,7 +61,7 @@ def run_cases(
     results: ResultsFile[Row],
     *,
     workers: int = 1,
-    solver: Solver = solve_question,
+    solver: Solver = solve_with_cell,
     watch: Watch | None = None,
 ) -> list[Row]:
     """Evaluate what the results file lacks; all rows of these cases.

@@ -15,7 +15,7 @@ from pxrdgen.errors import OptionError, nearest
 from pxrdgen.specs.pipeline import PipelineSpec, read_spec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.command import guarded
-from pxrdgen_benchmarks.evaluate import Solver, solve_from_formula, solve_question, solve_without_cell
+from pxrdgen_benchmarks.evaluate import Solver, solve_from_formula, solve_with_cell, solve_without_cell
 from pxrdgen_benchmarks.progress import shown_progress
 from pxrdgen_benchmarks.results_file import ResultsFile, read_results
 from pxrdgen_benchmarks.row import Row
@@ -34,7 +34,7 @@ class Told(StrEnum):
 
 #: who answers when the formula is told alone, with Z, or with Z and the cell.
 _SOLVERS: Mapping[Told, Solver] = MappingProxyType(
-    {Told.CELL: solve_question, Told.Z: solve_without_cell, Told.FORMULA: solve_from_formula}
+    {Told.CELL: solve_with_cell, Told.Z: solve_without_cell, Told.FORMULA: solve_from_formula}
 )
 
 app = typer.Typer(help="Rates of right answers on crystals that are known.", no_args_is_help=True)

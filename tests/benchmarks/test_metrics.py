@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from pxrdgen.time_limit import time_limit
 from pxrdgen.values.composition import Composition, parse_formula
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import CONTROLS, Column, simulated_cases, stranger_of
@@ -16,7 +17,6 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, stra
 from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.subsets import Entry, interleaved, load_subset
 from pxrdgen_benchmarks.tables import match_table, space_group_table, verdict_table
-from pxrdgen_benchmarks.time_limit import time_limit
 
 TWO = {"1-4": 1.0, "5-8": 3.0}
 

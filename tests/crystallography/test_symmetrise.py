@@ -258,4 +258,4 @@ def test_same_structure_measures_the_difference(rng: np.random.Generator) -> Non
     assert near is not None
     assert 0.001 < near < 0.1
     assert same_structure(rutile, prototype("quartz")) is None
-    assert same_structure(rutile, rutile, time_limit=1e-6) is None
+    assert same_structure(rutile, rutile, patience=1e-6) is None

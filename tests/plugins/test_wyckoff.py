@@ -29,8 +29,10 @@ from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 from pxrdgen_crystallography.symmetry.similar import same_structure
 from pxrdgen_solver.question.problem import build_problem
-from pxrdgen_solver.search.islands import Islands, Task
-from pxrdgen_solver.search.search import Search, SearchSettings
+from pxrdgen_solver.search.budget import Budget, Stretch
+from pxrdgen_solver.search.islands import Islands
+from pxrdgen_solver.search.search import Search
+from pxrdgen_solver.search.searches import Task
 
 X = 0.3053
 RUTILE = Crystal(
@@ -86,10 +88,12 @@ def test_the_search_finds_rutile_and_says_what_was_tried(posed: tuple[StructureP
         problem,
         target,
         {"wyckoff": wyckoff()},
-        SearchSettings(candidates=8, rounds=2),
-        torch.Generator().manual_seed(0),
+        candidates=8,
+        rng=torch.Generator().manual_seed(0),
     )
-    pool = search.run()
+    search.run(Stretch(rounds=2))
+    pool = search.found
+    assert pool is not None
     found = Crystal(
         species=target.species.numpy(),
         frac_coords=pool.fit.parameters.frac_coords[0].double().numpy(),
@@ -135,16 +139,22 @@ def test_a_composition_the_group_cannot_hold_is_refused_with_the_multiplicities(
 
 def test_an_island_answers_and_ends(posed: tuple[StructureProblem, IntensityTarget]) -> None:
     problem, target = posed
-    settings = SearchSettings(candidates=4, rounds=1)
-    task = Task(problem=problem, target=target, generators={"wyckoff": wyckoff()}, settings=settings, seed=0)
-    with Islands(task, 1) as islands:
-        island = islands._islands[0]
-        news = island.result(120.0)
-        assert news is not None
-        assert news.pool is not None
-        assert news.pool.best_score < 0.1
-        assert news.trials[0].space_group_number == 136
-    assert island._process.poll() is not None
+    task = Task(
+        problem=problem,
+        target=target,
+        generators={"wyckoff": wyckoff()},
+        candidates=4,
+        budget=Budget(rounds=1),
+        looks=False,
+        seed=0,
+    )
+    with Islands(task, ((0,),)) as islands:
+        (found,) = islands.after(0)
+        assert found.pool is not None
+        assert found.pool.best_score < 0.1
+        assert found.trials[0].space_group_number == 136
+        process = islands._islands[0]._process
+    assert process.poll() is not None
 
 
 def test_an_island_ends_when_nobody_listens() -> None:

@@ -19,14 +19,12 @@ from pxrdgen.values.instrument import LABORATORY
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.solution import Solution, Verdict
-from pxrdgen_app.door.solve import build_components
-from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.symmetry.similar import same_structure
 from pxrdgen_solver.answer.finalists import Finalist, worth_refining
-from pxrdgen_solver.loop.pipeline import solve_problems
-from pxrdgen_solver.loop.settings import SolveSettings
-from pxrdgen_solver.question.problem import build_problem
-from pxrdgen_solver.search.search import Search, SearchSettings
+from pxrdgen_solver.loop.solve_question import solve_question
+from pxrdgen_solver.question.question import Question
+from pxrdgen_solver.search.budget import Stretch
+from pxrdgen_solver.search.search import Search
 
 ProfileOf = Callable[..., NDArray[np.float64]]
 
@@ -44,13 +42,15 @@ def solved(pattern: PowderPattern, crystal: Crystal, *, stop_when_solved: bool) 
     """Direct space with a clock that ticks whenever it is read, so that speed does not matter."""
     ticks = count()
     composition, z = Composition.from_species(crystal.species).reduced()
-    prepared = prepare(pattern)
-    problem = build_problem(prepared.pattern, composition, cell=crystal.cell, z=z)
-    spec = PipelineSpec(generators=(ComponentSpec(plugin="direct_space"),))
-    settings = SolveSettings(
-        budget_s=60.0, clock=lambda: float(next(ticks)), candidates=8, stop_when_solved=stop_when_solved
+    spec = PipelineSpec(
+        generators=(ComponentSpec(plugin="direct_space"),),
+        budget_s=60.0,
+        candidates=8,
+        stop_when_solved=stop_when_solved,
+        processes=1,
     )
-    return solve_problems([problem], prepared, build_components(spec, default_registry()), settings)
+    question = Question(pattern=pattern, composition=composition, cell=crystal.cell, z=z)
+    return solve_question(question, spec, default_registry(), clock=lambda: float(next(ticks)))
 
 
 def test_a_search_that_has_its_answer_ends_early(noisy_quartz: PowderPattern, known: dict[str, Crystal]) -> None:
@@ -68,20 +68,23 @@ def test_a_search_that_is_called_again_goes_on(target_of: Callable[[str], Intens
 
     from pxrdgen.interfaces.kinds import ComponentKind
 
-    ticks = count()
     problem: Any = SimpleNamespace(space_group=None)
     generators = {"direct_space": default_registry().build(ComponentKind.GENERATOR, "direct_space")}
-    settings = SearchSettings(candidates=6, rounds=5, seconds=1e6, clock=lambda: float(next(ticks)))
-    search = Search(problem, target_of("quartz"), generators, settings, torch.Generator().manual_seed(1))
-    first = search.run(seconds=0.0)
+    search = Search(
+        problem, target_of("quartz"), generators, candidates=6, rng=torch.Generator().manual_seed(1), clock=lambda: 0.0
+    )
+    search.run(Stretch(rounds=1))
+    first = search.found
+    assert first is not None
     assert first.rounds == 1
     assert not search.over
-    rest = search.run()
-    assert search.over
-    assert rest.rounds <= 5
-    assert rest.rounds > 1
+    search.run(Stretch(rounds=5))
+    rest = search.found
+    assert rest is not None
+    assert 1 < rest.rounds <= 5
     assert rest.best_score <= first.best_score
-    assert search.run().rounds == rest.rounds
+    search.run(Stretch(rounds=5))
+    assert search.rounds == rest.rounds
 
 
 def test_structures_that_cannot_win_are_not_refined(known: dict[str, Crystal]) -> None:
@@ -93,3 +96,24 @@ def test_structures_that_cannot_win_are_not_refined(known: dict[str, Crystal]) -
     assert worth_refining([near]) == [near]
     assert worth_refining([]) == []
     assert worth_refining([replace(near, misfit=1e-5), far, finalist(0.07)])[-1].misfit == 0.07
+
+
+def test_two_processes_and_one_give_the_same_answer_for_counted_rounds(
+    noisy_quartz: PowderPattern, known: dict[str, Crystal]
+) -> None:
+    composition, z = Composition.from_species(known["quartz"].species).reduced()
+    question = Question(pattern=noisy_quartz, composition=composition, cell=known["quartz"].cell, z=z)
+    spec = PipelineSpec(
+        generators=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space")),
+        rounds=4,
+        searches=2,
+        candidates=6,
+    )
+    one, two = (
+        solve_question(question, spec.model_copy(update={"processes": count}), default_registry()) for count in (1, 2)
+    )
+    assert [candidate.origin for candidate in one.candidates] == [candidate.origin for candidate in two.candidates]
+    for first, second in zip(one.candidates, two.candidates, strict=True):
+        assert np.array_equal(first.crystal.frac_coords, second.crystal.frac_coords)
+        assert first.refinement.r_wp == second.refinement.r_wp
+    assert one.provenance["rounds"] == two.provenance["rounds"]

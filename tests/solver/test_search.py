@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.plugins.registry import default_registry
@@ -21,10 +22,11 @@ from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen_crystallography.structure_fit.coordinate_fit import CoordinateFit
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedParameters
 from pxrdgen_crystallography.symmetry.similar import same_structure
+from pxrdgen_solver.search.budget import Stretch
 from pxrdgen_solver.search.fitting import CandidateFitter
 from pxrdgen_solver.search.pool import Pool, joined
 from pxrdgen_solver.search.population import Population
-from pxrdgen_solver.search.search import Search, SearchSettings
+from pxrdgen_solver.search.search import Search
 
 TargetOf = Callable[[str], IntensityTarget]
 ANY_PROBLEM: Any = SimpleNamespace(space_group=None)  # direct space looks at nothing else of it
@@ -34,8 +36,15 @@ def direct_space() -> dict[str, StructureGenerator]:
     return {"direct_space": default_registry().build(ComponentKind.GENERATOR, "direct_space")}
 
 
-def search(target: IntensityTarget, settings: SearchSettings, seed: int = 0) -> Search:
-    return Search(ANY_PROBLEM, target, direct_space(), settings, torch.Generator().manual_seed(seed))
+def search(target: IntensityTarget, candidates: int, seed: int = 0, **options: Any) -> Search:
+    rng = torch.Generator().manual_seed(seed)
+    return Search(ANY_PROBLEM, target, direct_space(), candidates=candidates, rng=rng, **options)
+
+
+def pool_after(searching: Search, rounds: int) -> Pool:
+    searching.run(Stretch(rounds=rounds))
+    assert searching.found is not None
+    return searching.found
 
 
 def as_crystal(pool: Pool, target: IntensityTarget, row: int = 0) -> Crystal:
@@ -51,7 +60,7 @@ def test_small_structures_are_found_within_a_few_rounds(
     name: str, target_of: TargetOf, known: dict[str, Crystal]
 ) -> None:
     target = target_of(name)
-    pool = search(target, SearchSettings(candidates=10, rounds=8)).run()
+    pool = pool_after(search(target, 10), 8)
     distance = same_structure(as_crystal(pool, target), known[name])
     assert distance is not None
     assert distance < 0.02
@@ -59,8 +68,7 @@ def test_small_structures_are_found_within_a_few_rounds(
 
 
 def test_a_seed_gives_the_same_answer_and_scores_are_in_order(target_of: TargetOf) -> None:
-    settings = SearchSettings(candidates=8, rounds=2)
-    first, again = (search(target_of("quartz"), settings, seed=3).run() for _ in range(2))
+    first, again = (pool_after(search(target_of("quartz"), 8, seed=3), 2) for _ in range(2))
     assert torch.equal(first.fit.parameters.frac_coords, again.fit.parameters.frac_coords)
     assert torch.equal(first.fit.score, again.fit.score)
     assert bool((first.fit.score.diff() >= 0).all())
@@ -69,7 +77,7 @@ def test_a_seed_gives_the_same_answer_and_scores_are_in_order(target_of: TargetO
 
 def test_the_best_score_never_gets_worse_from_round_to_round(target_of: TargetOf) -> None:
     rounds: list[tuple[int, float]] = []
-    search(target_of("quartz"), SearchSettings(candidates=6, rounds=5)).run(lambda n, score: rounds.append((n, score)))
+    search(target_of("quartz"), 6).run(Stretch(rounds=5), lambda n, score: rounds.append((n, score)))
     assert [number for number, _ in rounds] == list(range(1, len(rounds) + 1))
     assert len(rounds) <= 5
     scores = [score for _, score in rounds]
@@ -81,10 +89,10 @@ def test_an_interrupt_keeps_the_best_so_far(target_of: TargetOf) -> None:
         if number == 2:
             raise KeyboardInterrupt
 
-    running = search(target_of("quartz"), SearchSettings(candidates=6, rounds=50))
+    running = search(target_of("quartz"), 6)
     assert running.found is None
     with pytest.raises(KeyboardInterrupt):
-        running.run(interrupt)
+        running.run(Stretch(rounds=50), interrupt)
     assert running.found is not None
     assert running.found.rounds == 2
     assert 0 < len(running.found) <= 6
@@ -92,8 +100,9 @@ def test_an_interrupt_keeps_the_best_so_far(target_of: TargetOf) -> None:
 
 def test_time_is_kept(target_of: TargetOf) -> None:
     ticks = count()  # read once at the start and after each round
-    settings = SearchSettings(candidates=4, rounds=10_000, seconds=2.5, clock=lambda: float(next(ticks)))
-    assert search(target_of("lopsided"), settings).run().rounds == 3
+    running = search(target_of("lopsided"), 4, clock=lambda: float(next(ticks)))
+    running.run(Stretch(rounds=10_000, seconds=2.5))
+    assert running.rounds == 3
 
 
 class Stubborn(StructureGenerator):
@@ -107,12 +116,10 @@ class Stubborn(StructureGenerator):
 
 def test_a_strangers_generator_is_named_and_equal_candidates_count_once(target_of: TargetOf) -> None:
     target = target_of("salt")
-    running = Search(
-        ANY_PROBLEM, target, {"stubborn": Stubborn()}, SearchSettings(candidates=5, rounds=2), torch.Generator()
-    )
-    pool = running.run()
+    generators = {"mine": Stubborn()}
+    pool = pool_after(Search(ANY_PROBLEM, target, generators, candidates=5, rng=torch.Generator()), 2)
     assert len(pool) == 1
-    assert pool.origin == ("stubborn",)
+    assert pool.origin == ("mine",)
     assert int(pool.freedom[0]) == 3
 
 
@@ -127,6 +134,47 @@ class Dear(Stubborn):
     def generate(self, problem: Any, target: IntensityTarget, count: int, rng: torch.Generator) -> CandidateBatch:
         self.asked += 1
         return super().generate(problem, target, count, rng)
+
+
+class Failing(Stubborn):
+    """Answers what cannot be used."""
+
+    def __init__(self, answer: Callable[[int], Any]) -> None:
+        self._answer = answer
+
+    def generate(self, problem: Any, target: IntensityTarget, count: int, rng: torch.Generator) -> CandidateBatch:
+        del problem, target, rng
+        batch: CandidateBatch = self._answer(count)
+        return batch
+
+
+def raising(count: int) -> CandidateBatch:
+    raise ZeroDivisionError(f"{count} / 0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (raising, "ZeroDivisionError"),
+        (lambda count: CandidateBatch(frac_coords=torch.full((count, 2, 3), torch.nan), origin=()), "not finite"),
+        (lambda count: CandidateBatch(frac_coords=torch.zeros(count, 5, 3), origin=()), "shape"),
+        (lambda _: None, "NoneType"),
+    ],
+    ids=["raises", "nan", "shape", "none"],
+)
+def test_a_generator_that_fails_is_dropped_by_name_and_the_rest_goes_on(
+    answer: Callable[[int], Any], said: str, target_of: TargetOf
+) -> None:
+    target = target_of("salt")
+    generators = {"theirs": Failing(answer), "mine": Stubborn()}
+    searching = Search(ANY_PROBLEM, target, generators, candidates=5, rng=torch.Generator())
+    assert set(pool_after(searching, 2).origin) == {"mine"}
+    (failure,) = searching.failures
+    assert "'theirs' was dropped" in failure
+    assert said in failure
+    alone = Search(ANY_PROBLEM, target, {"theirs": Failing(answer)}, candidates=5, rng=torch.Generator())
+    with pytest.raises(BrokenPluginError, match="theirs"):
+        alone.run(Stretch(rounds=1))
 
 
 class Silent(Stubborn):
@@ -144,7 +192,8 @@ def test_dear_proposals_wait_while_others_have_some(
 ) -> None:
     dear = Dear()
     generators = {"other": other, "dear": dear}
-    Search(ANY_PROBLEM, target_of("salt"), generators, SearchSettings(rounds=1), torch.Generator()).run(costly=costly)
+    searching = Search(ANY_PROBLEM, target_of("salt"), generators, candidates=20, rng=torch.Generator())
+    searching.run(Stretch(rounds=1, costly=costly))
     assert (dear.asked > 0) is asked
 
 
@@ -188,7 +237,9 @@ def test_a_texture_is_handed_to_newcomers_and_children_of_its_own_population_alo
 
     def population(fitter: CandidateFitter) -> Population:
         generator = direct_space()["direct_space"]
-        return Population(problem=ANY_PROBLEM, target=target, generator=generator, fitter=fitter, size=4)
+        return Population(
+            name="direct_space", problem=ANY_PROBLEM, target=target, generator=generator, fitter=fitter, size=4
+        )
 
     textured, plain = population(Watched(target)), population(CandidateFitter(target))
     rng = torch.Generator().manual_seed(0)

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pxrdgen.errors import CellError, OptionError
-from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import PipelineSpec, labelled
+from pxrdgen.errors import OptionError
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
@@ -19,16 +18,8 @@ from pxrdgen.values.pattern import PowderPattern
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
-    from pxrdgen.values.composition import Composition
-    from pxrdgen.values.prepared_pattern import PreparedPattern
-    from pxrdgen.values.problem import StructureProblem
     from pxrdgen.values.solution import Solution
-    from pxrdgen.values.space_group import SpaceGroup
-    from pxrdgen_solver.loop.settings import Components, Progress
-
-
-#: what every answer rests on, whatever the components.
-_WORKS = ("pxrdgen", "extinction", "moyo", "spglib", "gemmi")
+    from pxrdgen_solver.loop.settings import Progress
 
 
 def solve(
@@ -75,89 +66,34 @@ def solve(
     """
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.space_group import parse_space_group
-    from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_crystallography.scattering.radiation import check_radiation
     from pxrdgen_files.cif import read_cif
     from pxrdgen_files.instprm import with_instrument
     from pxrdgen_files.patterns import read_pattern
-    from pxrdgen_solver.loop.pipeline import solve_problems
-    from pxrdgen_solver.loop.settings import SolveSettings
-    from pxrdgen_solver.question.problem import build_problem, problems_for_z
-    from pxrdgen_solver.search.islands import default_processes
+    from pxrdgen_solver.loop.solve_question import solve_question
+    from pxrdgen_solver.question.question import Question
 
     registry = registry or default_registry()
     spec = _overridden(spec or PipelineSpec(), candidates, budget, seed)
     composition, formula_notes = parse_formula(formula)
     group = None if space_group is None else parse_space_group(space_group)
-    unit_cell = cell if cell is None or isinstance(cell, UnitCell) else UnitCell.from_numbers(cell)
-    if unit_cell is None and centring is not None:
-        raise CellError(
-            f"got the centring {centring!r} without a cell, expected a cell with it; leave both out to find them"
-        )
-    components = build_components(spec, registry)
     radiation, note = _radiation(wavelength)
-    known = [entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity]
     if not isinstance(pattern, PowderPattern):
         pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
     if instrument is not None:
         pattern = with_instrument(pattern, instrument)
-    check_radiation(pattern.instrument.radiation)
-    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
-    shares: tuple[float, ...] = ()
-    if unit_cell is None:
-        problems, shares = _without_cell(prepared, composition, z, group, spec, registry, progress)
-    elif z is None:
-        problems = problems_for_z(
-            pattern, composition, cell=unit_cell, centring=centring, space_group=group, at_least=0.1
-        )[:3]
-    else:
-        problems = [build_problem(pattern, composition, cell=unit_cell, z=z, centring=centring, space_group=group)]
-    settings = SolveSettings(
-        candidates=spec.candidates,
-        refine_best=spec.refine_best,
-        budget_s=spec.budget_s,
-        seed=spec.seed,
-        processes=spec.processes or default_processes(),
-        stop_when_solved=spec.stop_when_solved,
+    question = Question(
+        pattern=pattern,
+        composition=composition,
+        cell=cell if cell is None or isinstance(cell, UnitCell) else UnitCell.from_numbers(cell),
+        z=z,
+        centring=centring,
+        space_group=group,
+        ranges=tuple(ranges),
+        exclude=tuple(exclude),
+        impurities=tuple(entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity),
     )
-    solution = solve_problems(problems, prepared, components, settings, progress, known, shares)
-    return _with_provenance(solution, spec, registry, (*formula_notes, *((note,) if note else ())))
-
-
-def _without_cell(
-    prepared: PreparedPattern,
-    composition: Composition,
-    z: int | None,
-    group: SpaceGroup | None,
-    spec: PipelineSpec,
-    registry: Registry,
-    progress: Progress | None,
-) -> tuple[list[StructureProblem], tuple[float, ...]]:
-    """The problems of the likeliest cells, and the share of the time of each."""
-    from pxrdgen_solver.indexing.find_in_pattern import cells_of
-    from pxrdgen_solver.indexing.problems_of_cells import problems_of_cells
-
-    def report(stage: str, share: float) -> None:
-        if progress is not None:
-            progress(stage, share, None)
-
-    answer = cells_of(prepared, composition, z, spec, registry, seed=spec.seed, progress=report)
-    found = problems_of_cells(answer, prepared.pattern, composition, z=z, space_group=group, most=spec.cells)
-    return [entry.problem for entry in found], tuple(entry.share for entry in found)
-
-
-def build_components(spec: PipelineSpec, registry: Registry) -> Components:
-    """The generators and the refiner a spec names."""
-    from pxrdgen.plugins.resolution import with_encoder
-    from pxrdgen_solver.loop.settings import Components
-
-    return Components(
-        generators={
-            label: registry.build(ComponentKind.GENERATOR, part)
-            for label, part in labelled(with_encoder(spec, registry).generators)
-        },
-        refiner=registry.build(ComponentKind.REFINER, spec.refiner),
-    )
+    solution = solve_question(question, spec, registry, progress=progress)
+    return replace(solution, notes=(*formula_notes, *((note,) if note else ()), *solution.notes))
 
 
 def _overridden(spec: PipelineSpec, candidates: int | None, budget: float | None, seed: int | None) -> PipelineSpec:
@@ -175,16 +111,3 @@ def _radiation(wavelength: Radiation | str | float | None) -> tuple[Radiation | 
     if wavelength is None or isinstance(wavelength, Radiation):
         return wavelength, ""
     return radiation_from(wavelength)
-
-
-def _with_provenance(solution: Solution, spec: PipelineSpec, registry: Registry, notes: tuple[str, ...]) -> Solution:
-    from pxrdgen import __version__
-    from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec
-
-    provenance = {
-        **solution.provenance,
-        "spec": resolve_spec(spec, registry).model_dump(mode="json"),
-        "versions": {"pxrdgen": __version__, **component_versions(spec, registry)},
-        "citations": [*_WORKS, *(work.key for work in citations_of(spec, registry))],
-    }
-    return replace(solution, provenance=provenance, notes=(*notes, *solution.notes))

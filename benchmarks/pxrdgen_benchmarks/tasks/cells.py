@@ -14,19 +14,20 @@ from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.cell import UnitCell
-from pxrdgen_benchmarks.cases import Column, Question, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.cell_choice import NUMBERS, TRUTH, ChoiceRow, choose
 from pxrdgen_benchmarks.cell_mape import FAILED, mape_table
 from pxrdgen_benchmarks.cell_rank import Contents, exact_cell
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.jobs import FailedCaseError
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
-from pxrdgen_benchmarks.posed import pose, proposed
+from pxrdgen_benchmarks.posed import posed_of, proposed
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.subsets import Entry, load_subset
 from pxrdgen_benchmarks.suite_tables import flag, groups, rate_table
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_solver.question.question import Question
 
 if TYPE_CHECKING:
     from pxrdgen.interfaces.cell_predictor import CellPredictor
@@ -156,7 +157,7 @@ def _solved(case: SimulatedCase, cell: Sequence[float], parts: _Parts, spec: Cel
     question = case.question()
     asked = Question(pattern=question.pattern, cell=UnitCell(*cell), composition=question.composition, z=question.z)
     try:
-        posed = pose(asked)
+        posed = posed_of(asked)
         rng = torch.Generator().manual_seed(spec.seed)
         batch = proposed(posed, spec.generator.plugin, parts.generator, 1, rng)
     except PxrdgenError:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase
-from pxrdgen_benchmarks.evaluate import evaluate, solve_question
+from pxrdgen_benchmarks.cases import Case, Column, SimulatedCase
+from pxrdgen_benchmarks.evaluate import evaluate, solve_with_cell
 from pxrdgen_benchmarks.hard_cases import is_paper_compound, merged, nearest_pair, peak_overlap
 from pxrdgen_benchmarks.jobs import FailedCaseError
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
@@ -21,6 +21,7 @@ from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_tab
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolveTask, row_values, solving_tables
+from pxrdgen_solver.question.question import Question
 
 if TYPE_CHECKING:
     from pxrdgen.specs.pipeline import PipelineSpec
@@ -93,7 +94,7 @@ class Challenging(SolveTask):
         found: list[Solution] = []
 
         def kept(question: Question, pipeline: PipelineSpec) -> Solution:
-            found.append(solve_question(question, pipeline))
+            found.append(solve_with_cell(question, pipeline))
             return found[-1]
 
         row = evaluate(case, spec, kept)

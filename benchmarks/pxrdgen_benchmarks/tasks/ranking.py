@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel
 
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import SimulatedCase, simulated_cases
-from pxrdgen_benchmarks.evaluate import case_patience
+from pxrdgen_benchmarks.evaluate import built_components, case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
-from pxrdgen_benchmarks.posed import Posed, pose
+from pxrdgen_benchmarks.posed import crystals_of, posed_of
 from pxrdgen_benchmarks.record import Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
@@ -22,7 +22,8 @@ from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:
     from pxrdgen.values.crystal import Crystal
-    from pxrdgen_solver.loop.settings import Components
+    from pxrdgen_solver.loop.components import Components
+    from pxrdgen_solver.question.pose import Posed
     from pxrdgen_solver.search.pool import Pool
 
 #: the steps in their order, as tables call them.
@@ -50,8 +51,8 @@ class Ranking(ReportingTask):
 
     def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
         """First and any after each step."""
-        posed = pose(case.question())
-        components = solve_components(spec.model_dump_json())
+        posed = posed_of(case.question())
+        components = built_components(spec.model_dump_json())
         answers = ranked_by_stage(posed, components, spec)
         found: dict[str, Value] = {}
         for stage, crystals in answers.items():
@@ -106,7 +107,9 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
     from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
     from pxrdgen_solver.answer.finalists import Symmetriser, distinct
     from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
-    from pxrdgen_solver.search.search import Search, SearchSettings
+    from pxrdgen_solver.search.budget import Budget
+    from pxrdgen_solver.search.checked import refine_checked
+    from pxrdgen_solver.search.search import Search
 
     torch.set_num_threads(1)
     rng = torch.Generator().manual_seed(spec.seed)
@@ -115,23 +118,32 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
         generator.begin(posed.problem, target).generate(posed.problem, target, spec.candidates, rng)
         for generator in components.generators.values()
     ]
-    samples = [crystal for batch in batches for crystal in posed.crystals(batch)]
+    samples = [crystal for batch in batches for crystal in crystals_of(posed, batch.frac_coords)]
     model = GroupedModel(target)
     contacts = ContactPenalty(target.species, target.basis)
     coords = torch.cat([batch.frac_coords for batch in batches])
     fit = fit_coordinates(model, model.start(coords), iterations=22, contacts=contacts)
     order = torch.argsort(fit.score)
-    limits = SearchSettings(
-        candidates=spec.candidates, rounds=400, seconds=spec.budget_s or 20.0, clock=time.process_time
+    (stretch,) = Budget(seconds=spec.budget_s or 20.0).stretches(looks=False)
+    search = Search(
+        posed.problem,
+        target,
+        components.generators,
+        candidates=spec.candidates,
+        rng=rng,
+        clock=time.process_time,
     )
-    pool = Search(posed.problem, target, components.generators, limits, rng).run()
+    search.run(stretch)
+    if search.found is None:
+        return {"sample": samples}
+    pool = search.found
     finalists = distinct(Symmetriser(target).finalists(pool), spec.refine_best)
     measurement = posed.measurement()
-    refined = [components.refiner.refine(measurement, [finalist.start()])[0] for finalist in finalists]
+    refined = [refine_checked(components.refiner, measurement, finalist.start()) for finalist in finalists]
     ranking = without_twins(ranked(finalists, refined, points_in_peaks(posed.decomposition)))
     return {
         "sample": samples,
-        "fitted": _crystals(posed, fit.parameters.frac_coords[order]),
+        "fitted": crystals_of(posed, fit.parameters.frac_coords[order]),
         "searched": _pool_crystals(posed, pool),
         "symmetrised": [finalist.crystal for finalist in finalists],
         "refined": [entry.refinement.crystal for entry in ranking],
@@ -141,21 +153,4 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
 def _pool_crystals(posed: Posed, pool: Pool) -> list[Crystal]:
     import torch
 
-    return _crystals(posed, pool.fit.parameters.frac_coords[torch.argsort(pool.fit.score)])
-
-
-def _crystals(posed: Posed, coords: Any) -> list[Crystal]:
-    from pxrdgen.values.crystal import Crystal
-
-    basis, species = posed.target.basis.double().numpy(), posed.target.species.numpy()
-    return [Crystal(species=species, frac_coords=each.double().numpy(), basis=basis) for each in coords]
-
-
-@lru_cache(maxsize=1)
-def solve_components(spec: str) -> Components:
-    """Built once in a worker, each looked over when it answers."""
-    from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_app.door.solve import build_components
-    from pxrdgen_benchmarks.checked import checked
-
-    return checked(build_components(PipelineSpec.model_validate_json(spec), default_registry()))
+    return crystals_of(posed, pool.fit.parameters.frac_coords[torch.argsort(pool.fit.score)])

@@ -187,12 +187,10 @@ def _refiner_of(spec: str) -> RefinerOf:
         BrokenPluginError: there is no such refiner or it cannot be built.
     """
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_benchmarks.checked import CheckedRefiner
 
     wanted = RefiningSpec.model_validate_json(spec).refiner
     registry = default_registry()
     # only what was said: the measured part sets some options itself
     usual = registry.options(ComponentKind.REFINER, wanted.plugin).model_dump(mode="json")
     said = {name: value for name, value in wanted.options.items() if usual.get(name) != value}
-    inner = refiner_for(wanted.plugin, said)
-    return lambda case: CheckedRefiner(wanted.plugin, inner(case))
+    return refiner_for(wanted.plugin, said)

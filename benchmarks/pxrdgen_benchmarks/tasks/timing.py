@@ -14,12 +14,12 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
-from pxrdgen_benchmarks.posed import pose, proposed
+from pxrdgen_benchmarks.evaluate import built_components
+from pxrdgen_benchmarks.posed import posed_of, proposed
 from pxrdgen_benchmarks.record import Record, Value
 from pxrdgen_benchmarks.suite_tables import buckets_of, finite, groups
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
-from pxrdgen_benchmarks.tasks.ranking import solve_components
 
 Result = TypeVar("Result")
 
@@ -119,8 +119,8 @@ def _solving(case: SimulatedCase, spec: PipelineSpec) -> dict[str, Value]:
     from pxrdgen_solver.search.pool import Pool
 
     question = case.question()
-    components = solve_components(spec.model_dump_json())
-    posed, prepare_ms = _once(lambda: pose(question))
+    components = built_components(spec.model_dump_json())
+    posed, prepare_ms = _once(lambda: posed_of(question))
     rng = torch.Generator().manual_seed(spec.seed)
     name, generator = next(iter(components.generators.items()))
     batch, propose_ms = _once(lambda: proposed(posed, name, generator, spec.candidates, rng))

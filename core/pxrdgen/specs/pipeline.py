@@ -115,6 +115,18 @@ class PipelineSpec(BaseModel):
     candidates: int = Field(default=20, ge=1, le=1_000_000, description="candidates asked of each generator")
     refine_best: int = Field(default=5, ge=1, le=1000, description="candidates that are refined on the whole profile")
     budget_s: float | None = Field(default=None, gt=0, allow_inf_nan=False, description="time budget in seconds")
+    rounds: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="rounds of each search instead of seconds: the same answer on any machine, at any load",
+    )
+    searches: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="searches of one cell from seeds of their own; 0: one a process, two where rounds are counted",
+    )
     stop_when_solved: bool = Field(
         default=True, description="end the search of a cell early once its answer is called solved"
     )

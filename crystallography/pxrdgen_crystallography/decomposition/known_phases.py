@@ -13,7 +13,7 @@ from scipy.optimize import nnls
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.prepared_pattern import PreparedPattern
-from pxrdgen_crystallography.decomposition.decompose import Decomposition
+from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
 from pxrdgen_crystallography.diffraction import simulate_profile
 
 FloatArray = NDArray[np.float64]
@@ -24,6 +24,8 @@ STRAINS = np.linspace(-0.004, 0.004, 17)
 CLEAR = 1.0
 #: fewest such points that may decide; below, all points do.
 ENOUGH_POINTS = 50
+#: fits of known crystals, each after a decomposition that knows the last.
+ROUNDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,31 @@ class KnownPhases:
     profile: FloatArray
     notes: tuple[str, ...] = ()
     crystals: tuple[Crystal, ...] = ()
+
+
+def decompose_with_known_phases(
+    prepared: PreparedPattern, basis: FloatArray, crystals: Sequence[Crystal] = ()
+) -> tuple[Decomposition, KnownPhases]:
+    """A prepared pattern taken apart in the cell ``basis`` [3, 3], with known crystals as part of its background."""
+    known = KnownPhases(profile=np.zeros(len(prepared.pattern)))
+    decomposition = _decompose(prepared, basis, known)
+    for _ in range(ROUNDS if crystals else 0):
+        known = fit_known_phases(crystals, prepared, decomposition, known.profile)
+        decomposition = _decompose(prepared, basis, known)
+    return decomposition, known
+
+
+def _decompose(prepared: PreparedPattern, basis: FloatArray, known: KnownPhases) -> Decomposition:
+    pattern = prepared.pattern
+    return decompose(
+        pattern.two_theta,
+        pattern.intensity,
+        pattern.uncertainty,
+        prepared.background + known.profile,
+        prepared.instrument,
+        basis,
+        background_su=prepared.background_su,
+    )
 
 
 def fit_known_phases(

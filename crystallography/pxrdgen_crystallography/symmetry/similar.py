@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import NoReturn
+from collections.abc import Sequence
 
 import numpy as np
 
+from pxrdgen.time_limit import time_limit
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_crystallography.symmetry.contacts import neighbour_distances
@@ -18,10 +14,8 @@ from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymat
 
 #: Neighbours of each species that the quick test compares; 26 images leave at least this many for one atom a cell.
 _NEIGHBOURS = 12
-
-
-class _TimeUpError(Exception):
-    """The matcher took too long."""
+#: seconds for one comparison: the matcher needs milliseconds, and hours for some large pseudo-symmetric cells.
+PATIENCE = 10.0
 
 
 def same_structure(
@@ -31,7 +25,7 @@ def same_structure(
     ltol: float = 0.2,
     stol: float = 0.3,
     angle_tol: float = 5.0,
-    time_limit: float = 10.0,
+    patience: float = PATIENCE,
 ) -> float | None:
     """Root mean square displacement of matched atoms over (V/N)^(1/3), or ``None`` when the structures differ.
 
@@ -40,7 +34,7 @@ def same_structure(
         ltol: relative tolerance on lengths.
         stol: largest displacement over (V/N)^(1/3).
         angle_tol: degrees.
-        time_limit: seconds after which the answer is ``None`` (on the main thread; elsewhere there is no limit).
+        patience: seconds after which the answer is ``None`` (on the main thread; elsewhere there is no limit).
     """
     if Composition.from_species(a.species).reduced()[0] != Composition.from_species(b.species).reduced()[0]:
         return None
@@ -48,9 +42,9 @@ def same_structure(
 
     matcher = StructureMatcher(ltol=ltol, stol=stol, angle_tol=angle_tol)
     try:
-        with _limited(time_limit):
+        with time_limit(patience):
             found = matcher.get_rms_dist(crystal_to_pymatgen(a), crystal_to_pymatgen(b))  # type: ignore[no-untyped-call]
-    except _TimeUpError:
+    except TimeoutError:
         return None
     return None if found is None else float(found[0])
 
@@ -61,7 +55,7 @@ def merge_duplicates(
     ltol: float = 0.2,
     stol: float = 0.3,
     angle_tol: float = 5.0,
-    time_limit: float = 10.0,
+    patience: float = PATIENCE,
 ) -> list[tuple[int, ...]]:
     """Groups of indices of equal structures, each led by its first member, in order of first appearance.
 
@@ -75,7 +69,7 @@ def merge_duplicates(
             leader = crystals[group[0]]
             if looks_identical(leader, crystal) or (
                 _volumes_agree(leader, crystal, ltol)
-                and same_structure(leader, crystal, ltol=ltol, stol=stol, angle_tol=angle_tol, time_limit=time_limit)
+                and same_structure(leader, crystal, ltol=ltol, stol=stol, angle_tol=angle_tol, patience=patience)
                 is not None
             ):
                 group.append(index)
@@ -102,22 +96,3 @@ def looks_identical(a: Crystal, b: Crystal, *, tolerance: float = 0.03) -> bool:
 def _volumes_agree(a: Crystal, b: Crystal, ltol: float) -> bool:
     ratio = (a.volume / len(a)) / (b.volume / len(b))
     return 1.0 / (1.0 + ltol) ** 3 <= ratio <= (1.0 + ltol) ** 3
-
-
-@contextmanager
-def _limited(seconds: float) -> Iterator[None]:
-    """Raise :class:`_TimeUpError` in the block after some seconds; without effect off the main thread or on Windows."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> NoReturn:
-        raise _TimeUpError(f"signal {number} at {frame}")
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, previous)

@@ -1,27 +1,22 @@
-"""What the solve loop is made of and how much it tries."""
+"""How much the solve loop tries."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from pxrdgen.interfaces.refiner import Refiner
-from pxrdgen.interfaces.structure_generator import StructureGenerator
+from pxrdgen.specs.pipeline import PipelineSpec
+from pxrdgen_solver.search.budget import MOST_ROUNDS, Budget
+from pxrdgen_solver.search.islands import default_processes
 
-#: rounds of the search when the spec sets no budget and nothing stops it before.
-DEFAULT_ROUNDS = 400
+#: seconds of searching when the spec sets no budget.
+DEFAULT_SECONDS = 20.0
+#: searches whose finds are joined, where rounds are counted: their number must not follow from the machine.
+COUNTED_SEARCHES = 2
 
 #: called with the stage, how much of it is done (0-1) and the best score so far (``None`` before there is one).
 Progress = Callable[[str, float, float | None], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Components:
-    """What the loop is made of, built from a spec."""
-
-    generators: Mapping[str, StructureGenerator]
-    refiner: Refiner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,19 +26,47 @@ class SolveSettings:
     Args:
         candidates: kept in the population.
         refine_best: refined on the whole profile.
-        budget_s: seconds of search over all alternatives of Z; ``None`` for the default.
-        rounds: of the search at most.
+        budget: of the search over all alternatives; counted rounds are of each search of each alternative.
         seed: of all randomness.
-        clock: what the budget is measured by: wall time, or ``time.process_time`` on a machine shared with others.
+        searches: independent searches of one alternative, from seeds of their own.
         processes: that search at the same time, this one included.
         stop_when_solved: whether the search of an alternative ends early once its answer is called solved.
     """
 
     candidates: int = 20
     refine_best: int = 5
-    budget_s: float | None = None
-    rounds: int = DEFAULT_ROUNDS
+    budget: Budget = field(default_factory=lambda: Budget(seconds=DEFAULT_SECONDS))
     seed: int = 0
-    clock: Callable[[], float] = time.monotonic
+    searches: int = 1
     processes: int = 1
     stop_when_solved: bool = True
+
+    @classmethod
+    def of(cls, spec: PipelineSpec, clock: Callable[[], float] = time.monotonic) -> SolveSettings:
+        """What a spec asks for.
+
+        A clock of this process's own time lets one process search: what others spend it cannot see.
+        """
+        counted = spec.rounds is not None
+        budget = Budget(
+            seconds=None if counted else spec.budget_s or DEFAULT_SECONDS,
+            rounds=spec.rounds or MOST_ROUNDS,
+            clock=clock,
+        )
+        processes = spec.processes or default_processes()
+        if clock is time.process_time and not counted:
+            processes = 1
+        searches = spec.searches or (COUNTED_SEARCHES if counted else processes)
+        return cls(
+            candidates=spec.candidates,
+            refine_best=spec.refine_best,
+            budget=budget,
+            seed=spec.seed,
+            searches=searches,
+            processes=min(processes, searches),
+            stop_when_solved=spec.stop_when_solved,
+        )
+
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """Which searches each process runs, this one first."""
+        return tuple(tuple(range(first, self.searches, self.processes)) for first in range(self.processes))

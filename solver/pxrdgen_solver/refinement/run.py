@@ -14,16 +14,14 @@ from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
-from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
-from pxrdgen_crystallography.decomposition.known_phases import KnownPhases, fit_known_phases
+from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.solution import crystal_warnings, refined_candidate
 from pxrdgen_solver.refinement.frame import CrystalFrame, frame_of
 from pxrdgen_solver.refinement.values import Refinement
+from pxrdgen_solver.search.checked import check_refinement
 
-#: fits of known impurities, each after a decomposition that knows the last.
-IMPURITY_ROUNDS = 2
 #: strained cells beyond this (relative) are not believed; the cell as typed is kept.
 MAX_STRAIN = 0.02
 
@@ -79,7 +77,8 @@ def refine_crystal(
     report("fitting the cell")
     task = task_for(prepared, frame, impurities, fits_impurities=refiner.fits_impurities)
     report("refining")
-    result = refiner.refine(task.measurement, [task.start])[0]
+    answer = refiner.refine(task.measurement, [task.start])
+    result = check_refinement(answer, type(refiner).__name__, task.start)
     return _finished(task, result, time.monotonic() - started)
 
 
@@ -90,11 +89,7 @@ def task_for(
 
     Impurities go to the refiner when it fits them, else into the background.
     """
-    decomposition = _decomposed(prepared, frame, np.zeros_like(prepared.background))
-    known = KnownPhases(profile=np.zeros_like(prepared.background))
-    for _ in range(IMPURITY_ROUNDS if impurities else 0):
-        known = fit_known_phases(impurities, prepared, decomposition, known.profile)
-        decomposition = _decomposed(prepared, frame, known.profile)
+    decomposition, known = decompose_with_known_phases(prepared, frame.crystal.basis, impurities)
     background = decomposition.background - (known.profile if fits_impurities else 0.0)
     notes = list(known.notes)
     strain = np.linalg.inv(frame.crystal.basis) @ decomposition.basis - np.eye(3)
@@ -118,18 +113,6 @@ def task_for(
         measurement=measurement,
         start=RefinementStart(crystal=crystal, symmetry=symmetry, cell_fitted=True),
         notes=tuple(notes),
-    )
-
-
-def _decomposed(prepared: PreparedPattern, frame: CrystalFrame, inside: np.typing.NDArray[np.float64]) -> Decomposition:
-    return decompose(
-        prepared.pattern.two_theta,
-        prepared.pattern.intensity,
-        prepared.pattern.uncertainty,
-        prepared.background + inside,
-        prepared.instrument,
-        frame.crystal.basis,
-        background_su=prepared.background_su,
     )
 
 

@@ -9,11 +9,11 @@ import warnings
 
 
 def main() -> None:
-    """Search, telling the best score after each round and everything at the end."""
+    """Search stretch by stretch, telling the best score after each round and what was found after each stretch."""
     import torch
 
-    from pxrdgen_solver.search.islands import News, Task, receive, send
-    from pxrdgen_solver.search.search import Search
+    from pxrdgen_solver.search.islands import News, receive, send
+    from pxrdgen_solver.search.searches import Searches, Task
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -33,10 +33,12 @@ def main() -> None:
         closed.set()
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
-    rng = torch.Generator().manual_seed(task.seed)
-    search = Search(task.problem, task.target, task.generators, task.settings, rng)
-    pool = search.run(lambda _, score: send(answers, News(best_score=score)), stop=closed.is_set)
-    send(answers, News(best_score=pool.best_score, pool=pool, trials=search.trials()))
+    searches = Searches(task)
+    for number, stretch in enumerate(task.stretches()):
+        searches.run(stretch, lambda _, score: send(answers, News(best_score=score)), closed.is_set)
+        send(answers, News(stretch=number, found=tuple(searches.found())))
+        if closed.is_set():
+            break
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The search on several cores: islands that search by themselves, their populations joined at the end.
+"""The search on several cores: islands that search by themselves under the same rules as this process.
 
-Each island is a fresh interpreter (``python -m pxrdgen_solver.search.island``) that is handed the problem through its
+Each island is a fresh interpreter (``python -m pxrdgen_solver.search.island``) that is handed the task through its
 standard input and answers through its standard output, so that a script which calls :func:`pxrdgen.solve` needs no
 guard. It ends when its input closes, hence also when this process dies.
 """
@@ -15,55 +15,46 @@ import subprocess  # starts this interpreter with a module of this package, noth
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType, TracebackType
 from typing import IO, Any, Self
 
-from pxrdgen.interfaces.structure_generator import StructureGenerator
-from pxrdgen.values.candidates import GroupTrial
-from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen.values.problem import StructureProblem
-from pxrdgen_solver.search.pool import Pool, joined
-from pxrdgen_solver.search.search import PERFECT, SearchSettings
+from pxrdgen_solver.search.search import PERFECT
+from pxrdgen_solver.search.searches import Found, Task
 
-#: seconds that an island which has something to say is waited for.
+#: seconds that an island which has something to say is waited for, once it was told to stop.
 PATIENCE = 20.0
-#: seeds of islands lie this far apart.
-SEED_STEP = 7919
+#: an island that counts rounds is given up after so many seconds without a word of a round done.
+SILENCE = 120.0
 
 _LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
-    """What an island searches."""
-
-    problem: StructureProblem
-    target: IntensityTarget
-    generators: Mapping[str, StructureGenerator]
-    settings: SearchSettings
-    seed: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class News:
-    """What an island says after each round, and at the end with its population."""
+    """What an island says after each round, and after each stretch with what it found.
 
-    best_score: float
-    pool: Pool | None = None
-    trials: tuple[GroupTrial, ...] = ()
+    Args:
+        best_score: so far.
+        stretch: number of the stretch that has ended; ``None`` within one.
+        found: of each of its searches, where a stretch has ended.
+    """
+
+    best_score: float = float("inf")
+    stretch: int | None = None
+    found: tuple[Found, ...] = ()
 
 
 class Islands:
-    """``count`` islands at work while the block runs.
+    """Islands at work while the block runs, one for each set of places.
 
     Args:
-        task: for all of them; each gets a seed of its own.
+        task: for all of them.
+        places: of the searches of each.
     """
 
-    def __init__(self, task: Task, count: int) -> None:
-        self._islands = [_Island(replace(task, seed=task.seed + SEED_STEP * (number + 1))) for number in range(count)]
+    def __init__(self, task: Task, places: tuple[tuple[int, ...], ...]) -> None:
+        self._islands = [_Island(replace(task, places=own)) for own in places]
 
     def __enter__(self) -> Self:
         return self
@@ -78,20 +69,25 @@ class Islands:
         """Whether one of them has found a fit that leaves nothing to explain."""
         return any(island.best_score < PERFECT for island in self._islands)
 
-    def results(self, patience: float = PATIENCE) -> list[News]:
-        """Populations of the islands that have one; those still starting are not waited for."""
-        started = [island for island in self._islands if island.has_begun]
-        for island in started:
+    def after(self, stretch: int) -> list[Found]:
+        """What they had found when that stretch ended; waited for as long as they work. One that died is left out."""
+        return [found for island in self._islands for found in island.after(stretch)]
+
+    def stop(self, patience: float = PATIENCE) -> list[Found]:
+        """End the searches; what they have found. Those that have not begun are not waited for."""
+        begun = [island for island in self._islands if island.has_begun]
+        for island in begun:
             island.stop()
         deadline = time.monotonic() + patience
-        found = [island.result(max(deadline - time.monotonic(), 0.0)) for island in started]
-        return [news for news in found if news is not None]
+        return [found for island in begun for found in island.last(max(deadline - time.monotonic(), 0.0))]
 
 
 class _Island:
     def __init__(self, task: Task) -> None:
         self.best_score, self.has_begun = float("inf"), False
-        self._last: News | None = None
+        self._ended: dict[int, tuple[Found, ...]] = {}
+        self._heard, self._over = threading.Condition(), False
+        self._rounds = 0
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pxrdgen_solver.search.island"],
@@ -110,9 +106,29 @@ class _Island:
         try:
             send(self._process.stdin, task)
             while (news := receive(self._process.stdout)) is not None:
-                self._last, self.best_score, self.has_begun = news, news.best_score, True
+                self._take(news)
         except (OSError, ValueError, EOFError, pickle.UnpicklingError):
-            return  # an island that breaks down is one fewer to hear from
+            pass  # an island that breaks down is one fewer to hear from
+        finally:
+            with self._heard:
+                self._over = True
+                self._heard.notify_all()
+
+    def _take(self, news: News) -> None:
+        with self._heard:
+            self.best_score, self.has_begun = min(news.best_score, self.best_score), True
+            self._rounds += 1
+            if news.stretch is not None:
+                self._ended[news.stretch] = news.found
+            self._heard.notify_all()
+
+    def after(self, stretch: int) -> tuple[Found, ...]:
+        with self._heard:
+            while stretch not in self._ended and not self._over:
+                before = self._rounds
+                if not self._heard.wait(SILENCE) and self._rounds == before:
+                    break
+            return self._ended.get(stretch, ())
 
     def stop(self) -> None:
         try:
@@ -121,9 +137,10 @@ class _Island:
         except OSError:
             return
 
-    def result(self, patience: float) -> News | None:
+    def last(self, patience: float) -> tuple[Found, ...]:
         self._reader.join(patience)
-        return self._last if self._last is not None and self._last.pool is not None else None
+        with self._heard:
+            return self._ended[max(self._ended)] if self._ended else ()
 
     def end(self) -> None:
         if self._process.poll() is None:
@@ -135,29 +152,6 @@ class _Island:
                     stream.close()
             except OSError:
                 continue
-
-
-def merged(
-    pool: Pool, trials: Sequence[GroupTrial], news: Sequence[News], keep: int, groups: int
-) -> tuple[Pool, tuple[GroupTrial, ...]]:
-    """One population and one record of the space groups from this process's and the islands'."""
-    pools = [entry.pool for entry in news if entry.pool is not None]
-    if pools:
-        pool = replace(
-            joined([pool, *pools]).best_of_each(keep, groups), rounds=pool.rounds + sum(p.rounds for p in pools)
-        )
-    found: dict[tuple[int, str, float], GroupTrial] = {}
-    for trial in (*trials, *(trial for entry in news for trial in entry.trials)):
-        key = (trial.space_group_number, trial.space_group_symbol, trial.probability)
-        known = found.get(key)
-        if known is None:
-            found[key] = trial
-            continue
-        best = min(known, trial, key=lambda one: one.best_score)
-        found[key] = replace(
-            best, starts=known.starts + trial.starts, assignments=max(known.assignments, trial.assignments)
-        )
-    return pool, tuple(sorted(found.values(), key=lambda trial: (trial.best_score, -trial.probability)))
 
 
 def send(stream: IO[bytes], value: object) -> None:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from pxrdgen.interfaces.structure_generator import StructureGenerator
-from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
+from pxrdgen_solver.search.checked import check_candidates
 from pxrdgen_solver.search.fitting import CandidateFitter, joined_batches
 from pxrdgen_solver.search.pool import Pool, joined
 
@@ -25,15 +26,18 @@ class Population:
     """What one generator has found, apart from the others so that none crowds another out.
 
     Args:
+        name: that candidates are stamped with.
         problem: what is searched.
         target: its intensities.
-        generator: begun for the problem.
+        generator: asked to begin with the first round.
         fitter: of the target.
         size: how many are kept.
         pool: the best of this generation; ``None`` before there is one.
         idle: rounds since the best got better.
+        failure: why the generator was dropped; empty while it is asked.
     """
 
+    name: str
     problem: StructureProblem
     target: IntensityTarget
     generator: StructureGenerator
@@ -41,11 +45,30 @@ class Population:
     size: int
     pool: Pool | None = field(default=None, repr=False)
     idle: int = 0
+    failure: str = ""
+    begun: StructureGenerator | None = field(default=None, repr=False)
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether a proposal costs far more than its fit."""
+        return self.generator.abilities.costly
+
+    def trials(self) -> tuple[GroupTrial, ...]:
+        """How far each space group came; nothing from a generator that does not go by groups."""
+        return () if self.begun is None or self.failure else tuple(self.begun.trials())
 
     def advance(self, round_number: int, rng: torch.Generator) -> bool:
-        """One round; ``False`` if the generator has nothing to propose."""
+        """One round; ``False`` if the generator has nothing to propose, or failed and is asked no more."""
+        if self.failure:
+            return False
         before = self.pool.best_score if self.pool is not None else float("inf")
-        proposals, texture = self._proposals(round_number, rng)
+        try:
+            if self.begun is None:
+                self.begun = self.generator.begin(self.problem, self.target)
+            proposals, texture = self._propose(self.begun, round_number, rng)
+        except Exception as error:  # a stranger's component may do anything
+            self.failure = f"generator {self.name!r} was dropped: {type(error).__name__}: {error}"
+            return False
         if len(proposals) == 0:
             return False
         fitted = self.fitter.fitted(proposals, texture)
@@ -58,26 +81,33 @@ class Population:
         """Forget this generation."""
         self.pool, self.idle = None, 0
 
-    def _proposals(self, round_number: int, rng: torch.Generator) -> tuple[CandidateBatch, Tensor | None]:
+    def _propose(
+        self, generator: StructureGenerator, round_number: int, rng: torch.Generator
+    ) -> tuple[CandidateBatch, Tensor | None]:
         """Candidates and the texture [M, H] each begins with, if any: newcomers the best one's, children a parent's.
 
         Texture belongs to the sample; but where a wrong one hides the answer, it hides it from this population alone.
         """
-        generator, problem, target = self.generator, self.problem, self.target
+        problem, target = self.problem, self.target
+
+        def checked(batch: CandidateBatch) -> CandidateBatch:
+            return check_candidates(batch, self.name, int(target.species.numel()))
+
         able = generator.abilities
         count = self.size * able.proposals_per_candidate
         if self.pool is None:
-            return generator.generate(problem, target, count, rng), None
+            return checked(generator.generate(problem, target, count, rng)), None
         fresh = count if able.continues else round(FRESH * count) if able.proposals_per_candidate > 1 else 0
         parents = self.pool.fit.parameters
         batches, rows = [], torch.zeros(0, dtype=torch.long)
         if fresh:
-            batches.append(generator.generate(problem, target, fresh, rng))
+            batches.append(checked(generator.generate(problem, target, fresh, rng)))
             rows = torch.zeros(len(batches[0]), dtype=torch.long)
         if able.can_renoise and fresh < count:
             best = max(len(self.pool) // 2, 1)
             chosen = torch.randint(best, (count - fresh,), generator=rng)
             strength = STRENGTHS[round_number % len(STRENGTHS)]
-            batches.append(generator.renoise(problem, target, parents.frac_coords[chosen], strength, rng))
+            moved = generator.renoise(problem, target, parents.frac_coords[chosen], strength, rng)
+            batches.append(checked(moved))
             rows = torch.cat([rows, chosen])
         return joined_batches(batches, target), None if parents.texture is None else parents.texture[rows]

@@ -1,0 +1,61 @@
+"""A problem brought to the point where generators are asked: cell fitted, groups ranked, intensities gathered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pxrdgen.values.crystal import Crystal
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.refinement import Measurement
+from pxrdgen_crystallography.decomposition.decompose import Decomposition
+from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
+from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+from pxrdgen_solver.space_group.rank import rank_space_groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posed:
+    """What the steps of the solve loop work with.
+
+    Args:
+        prepared: the pattern.
+        problem: with the fitted cell, the ranked space groups and notes.
+        decomposition: of the pattern into intensities; known impurities are part of its background.
+        target: the intensities in groups.
+    """
+
+    prepared: PreparedPattern
+    problem: StructureProblem
+    decomposition: Decomposition
+    target: IntensityTarget
+
+    def measurement(self) -> Measurement:
+        """What a refiner fits."""
+        pattern = self.prepared.pattern
+        return Measurement(
+            two_theta=pattern.two_theta,
+            intensity=pattern.intensity,
+            sigma=pattern.uncertainty,
+            background=self.decomposition.background,
+            instrument=self.decomposition.instrument,
+        )
+
+
+def pose(prepared: PreparedPattern, problem: StructureProblem, impurities: Sequence[Crystal] = ()) -> Posed:
+    """Fit the problem's cell to the pattern and take the pattern apart in it.
+
+    ``impurities`` are crystals known to be in the sample; their profiles are fitted and put down as background.
+    """
+    decomposition, known = decompose_with_known_phases(prepared, problem.basis, impurities)
+    problem = replace(problem, notes=(*problem.notes, *known.notes)).with_basis(decomposition.basis)
+    groups = rank_space_groups(prepared, problem, decomposition)
+    problem = replace(problem, groups=groups.candidates, notes=(*problem.notes, *groups.notes))
+    return Posed(
+        prepared=prepared,
+        problem=problem,
+        decomposition=decomposition,
+        target=intensity_target(decomposition, problem.species),
+    )
