@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -142,11 +143,11 @@ class RefinementResult:
     """
 
     crystal: Crystal
-    r_wp: float
-    r_p: float
-    r_exp: float
-    gof: float
-    r_wp_without_background: float = float("inf")
+    r_wp: float = math.inf
+    r_p: float = math.inf
+    r_exp: float = math.inf
+    gof: float = math.inf
+    r_wp_without_background: float = math.inf
     quantities: tuple[RefinedQuantity, ...] = ()
     cell_su: tuple[float, ...] | None = None
     coordinate_su: FloatArray | None = None

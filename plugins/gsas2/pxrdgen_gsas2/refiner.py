@@ -14,7 +14,7 @@ from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import CUKA, Radiation
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
-from pxrdgen_crystallography.diffraction.agreement import agreement
+from pxrdgen_crystallography.diffraction.agreement import agreement, unfit
 from pxrdgen_crystallography.scattering.radiation import faint_elements
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_gsas2.client import Answer, Call, call
@@ -29,7 +29,6 @@ from pxrdgen_gsas2.quantities import quantities
 FIRST_TERMS = {"given": 6, "chebyshev": 8}
 #: lines weaker than this share of the strongest get no tick; tolerance (A) of an impurity's symmetry.
 LEAST_TICK, IMPURITY_TOLERANCE = 1e-6, 0.01
-LEAST_POINTS = 30
 #: share of the time-out after which the worker begins no further step but hands over what it has.
 OWN_TIME = 0.7
 #: about structures without a centre of symmetry, by what was done.
@@ -67,7 +66,7 @@ class Gsas2Refiner(Refiner):
     def _refined(self, measurement: Measurement, start: RefinementStart, number: int) -> RefinementResult:
         if self._lasting is not None:
             return failed(start, str(self._lasting))
-        complaint = _complaint(measurement)
+        complaint = unfit(measurement)
         if complaint:
             return failed(start, complaint)
         try:
@@ -145,16 +144,7 @@ _RECIPE_OPTIONS = {
 
 def failed(start: RefinementStart, message: str) -> RefinementResult:
     """The result of a refinement that did not happen."""
-    infinite = float("inf")
-    return RefinementResult(
-        crystal=start.crystal,
-        r_wp=infinite,
-        r_p=infinite,
-        r_exp=infinite,
-        gof=infinite,
-        converged=False,
-        message=message,
-    )
+    return RefinementResult(crystal=start.crystal, converged=False, message=message)
 
 
 def u_groups(phase: ConventionalPhase, u_iso: str, radiation: Radiation = CUKA) -> list[int | None]:
@@ -166,21 +156,6 @@ def u_groups(phase: ConventionalPhase, u_iso: str, radiation: Radiation = CUKA) 
         z = int(crystal.species[atom])
         groups.append(None if z in faint else {"element": z, "site": number, "overall": 0}[u_iso])
     return groups
-
-
-def _complaint(measurement: Measurement) -> str:
-    arrays = (measurement.intensity, measurement.sigma, measurement.background)
-    if measurement.two_theta.size < LEAST_POINTS:
-        return f"got {measurement.two_theta.size} points, expected at least {LEAST_POINTS}"
-    if any(array.shape != measurement.two_theta.shape for array in arrays):
-        return "the measurement's arrays have different lengths"
-    if not all(np.isfinite(array).all() for array in (measurement.two_theta, *arrays)):
-        return "the measurement contains numbers that are not finite"
-    if measurement.sigma.min() <= 0.0:
-        return "the measurement has standard deviations that are not positive"
-    if np.any(np.diff(measurement.two_theta) <= 0.0):
-        return "the measurement's angles do not increase"
-    return ""
 
 
 def _impurity_phase(crystal: Crystal) -> ConventionalPhase:

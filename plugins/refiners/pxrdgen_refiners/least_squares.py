@@ -14,7 +14,7 @@ from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
-from pxrdgen_crystallography.diffraction.agreement import agreement
+from pxrdgen_crystallography.diffraction.agreement import agreement, unfit
 from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
 from pxrdgen_crystallography.scattering.radiation import faint_elements
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
@@ -33,8 +33,6 @@ FloatArray = NDArray[np.float64]
 
 #: reflections this far (degrees) below and above the pattern may reach into it.
 MARGIN = (0.3, 0.5)
-#: fewer points than this are not fitted.
-LEAST_POINTS = 30
 #: lines weaker than this share of the strongest get no tick.
 LEAST_TICK = 1e-6
 
@@ -55,7 +53,7 @@ class LeastSquares(Refiner):
         return [self._refined(measurement, start) for start in starts]
 
     def _refined(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
-        complaint = _complaint(measurement)
+        complaint = unfit(measurement)
         if complaint:
             return _failed(start, complaint)
         try:
@@ -89,27 +87,9 @@ class LeastSquares(Refiner):
         return _result(measurement, start, fitted)
 
 
-def _complaint(measurement: Measurement) -> str:
-    arrays = (measurement.two_theta, measurement.intensity, measurement.sigma, measurement.background)
-    if measurement.two_theta.size < LEAST_POINTS:
-        return f"got {measurement.two_theta.size} points, expected at least {LEAST_POINTS}"
-    if any(array.shape != measurement.two_theta.shape for array in arrays):
-        return "the measurement's arrays have different lengths"
-    if not all(np.isfinite(array).all() for array in arrays):
-        return "the measurement contains numbers that are not finite"
-    if measurement.sigma.min() <= 0.0:
-        return "the measurement has standard deviations that are not positive"
-    if np.any(np.diff(measurement.two_theta) <= 0.0):
-        return "the measurement's angles do not increase"
-    return ""
-
-
 def _failed(start: RefinementStart, message: str) -> RefinementResult:
-    infinite = float("inf")
     crystal = start.symmetry.crystal if start.symmetry is not None else start.crystal
-    return RefinementResult(
-        crystal=crystal, r_wp=infinite, r_p=infinite, r_exp=infinite, gof=infinite, converged=False, message=message
-    )
+    return RefinementResult(crystal=crystal, converged=False, message=message)
 
 
 def freedom_of(measurement: Measurement, start: RefinementStart, options: LeastSquaresOptions) -> Freedom:
