@@ -19,7 +19,8 @@ from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
 from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
 from pxrdgen_crystallography.diffraction.texture import march_dollase
-from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.lattice.strain import strain_basis
 
 #: low-index planes of the primitive cell a textured sample may lie on.
 TEXTURE_AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))
@@ -107,7 +108,7 @@ def humped_background(grid: NDArray[np.float64], rng: np.random.Generator) -> ND
 
 def cell_off(crystal: Crystal, rng: np.random.Generator, sizes: tuple[float, float]) -> UnitCell:
     """The cell strained by a share between ``sizes`` in a random direction that keeps the symmetry of its lattice."""
-    strains = strain_basis(crystal.basis, lattice_rotations(crystal.basis))
+    strains = strain_basis(crystal.basis, lattice_point_group(crystal.basis))
     direction = np.einsum("q,qij->ij", rng.normal(size=len(strains)), strains)
     direction /= np.abs(np.linalg.eigvalsh(direction)).max()
     return UnitCell.from_basis(crystal.basis @ (np.eye(3) + rng.uniform(*sizes) * direction))

@@ -17,7 +17,8 @@ from pxrdgen.values.instrument import LABORATORY
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
 from pxrdgen_crystallography.decomposition.lines import lines_of
 from pxrdgen_crystallography.diffraction import simulate_reflections
-from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group, proper_rotations
+from pxrdgen_crystallography.lattice.strain import strain_basis
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 
 FloatArray = NDArray[np.float64]
@@ -103,14 +104,18 @@ def test_a_wrong_cell_leaves_peaks_unexplained(profile: Profile, known: dict[str
 )
 def test_each_crystal_system_strains_in_as_many_ways_as_it_should(cell: UnitCell, count: int) -> None:
     basis = UnitCell.from_basis(cell.niggli()[1] @ cell.basis).basis
-    rotations = lattice_rotations(basis)
+    rotations = lattice_point_group(basis)
+    proper = {rotation.tobytes() for rotation in proper_rotations(basis).astype(np.int64)}
+    assert {rotation.tobytes() for rotation in rotations} == proper | {
+        (-np.frombuffer(rotation, dtype=np.int64)).tobytes() for rotation in proper
+    }
     strains = strain_basis(basis, rotations)
     assert strains.shape == (count, 3, 3)
     products = np.einsum("pij,qij->pq", strains, strains)
     assert products == pytest.approx(np.eye(count), abs=1e-9)
     for strain in strains:
         strained = basis @ (np.eye(3) + 1e-3 * strain)
-        assert len(lattice_rotations(strained, tolerance=1e-6)) == len(rotations)
+        assert len(lattice_point_group(strained, tolerance=1e-6)) == len(rotations)
 
 
 def test_points_left_out_do_not_disturb_the_rest(profile: Profile, known: dict[str, Crystal]) -> None:

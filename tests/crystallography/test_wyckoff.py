@@ -11,7 +11,7 @@ import pytest
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.lattice.centring import primitive_vectors
-from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
 from pxrdgen_crystallography.wyckoff.assignments import Position, assignments
 from pxrdgen_crystallography.wyckoff.derivation import derive_positions, in_family
 from pxrdgen_crystallography.wyckoff.normaliser import canonical, permutations
@@ -41,7 +41,7 @@ def in_cell(symbol: str) -> tuple[CellGroup, np.ndarray]:
 
 
 def column_rotations(basis: np.ndarray) -> np.ndarray:
-    rotations = lattice_rotations(basis).astype(np.float64)
+    rotations = lattice_point_group(basis).astype(np.float64)
     return np.rint(np.linalg.inv(rotations).transpose(0, 2, 1)).astype(np.int64)
 
 

@@ -17,7 +17,7 @@ from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.space_group import parse_space_group
-from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_generators.direct_space import DirectSpace
@@ -43,7 +43,7 @@ def target(species: list[int], cell: UnitCell) -> Any:
 
 
 def groups_of(cell: UnitCell, count: int, seed: int = 0) -> list[RandomGroup]:
-    rotations = coordinate_rotations(lattice_rotations(cell.basis))
+    rotations = coordinate_rotations(lattice_point_group(cell.basis))
     rng = np.random.default_rng(seed)
     drawn = [random_group(rotations, rng, largest=48) for _ in range(count)]
     return [group for group in drawn if group is not None]

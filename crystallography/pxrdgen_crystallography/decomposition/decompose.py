@@ -26,7 +26,8 @@ from pxrdgen_crystallography.decomposition.lines import (
     s_of,
     shape_matrix,
 )
-from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.lattice.strain import strain_basis
 
 FloatArray = NDArray[np.float64]
 
@@ -144,7 +145,7 @@ def decompose(
     ``background`` [G] is a first estimate, which a short Chebyshev series corrects; ``background_su`` [G] enters the
     uncertainties of the intensities.
     """
-    strains = strain_basis(basis, lattice_rotations(basis))
+    strains = strain_basis(basis, lattice_point_group(basis))
     wavelength = instrument.radiation.wavelength
     s_low, s_high = (math.sin(math.radians(a) / 2.0) for a in (two_theta[0], two_theta[-1]))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import proper_rotations
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -72,7 +72,7 @@ def multiplication_table(rotations: IntArray) -> IntArray:
 def _closed(basis: FloatArray, tolerance: float) -> IntArray:
     """Rotations within the largest tolerance, at most the given one, at which they form a group."""
     for factor in (1.0, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.01):
-        rotations = lattice_rotations(basis, tolerance * factor).astype(np.int64)
+        rotations = proper_rotations(basis, tolerance * factor).astype(np.int64)
         if (multiplication_table(rotations) >= 0).all():
             return rotations
     return np.eye(3, dtype=np.int64)[None]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pxrdgen.errors import DatasetError
 from pxrdgen.values.crystal_batch import CrystalBatch
-from pxrdgen_crystallography.lattice.lattice_symmetry import MAX_ROTATIONS, lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import MAX_ROTATIONS, proper_rotations
 from pxrdgen_learning.data.dataset import CrystalDataset
 
 
@@ -101,7 +101,7 @@ def _group(
     rotations = np.tile(np.eye(3, dtype=np.int8), (len(rows), MAX_ROTATIONS, 1, 1))
     counts = np.empty(len(rows), dtype=np.int64)
     for index, cell in enumerate(basis):
-        found = lattice_rotations(cell)
+        found = proper_rotations(cell)
         rotations[index, : len(found)], counts[index] = found, len(found)
     coords = dataset.frac_coords[atoms]
     return SizeGroup(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
 from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
 from pxrdgen_generators.random_symmetry import RandomGroup, coordinate_rotations, random_arrangement, random_group
 
@@ -24,7 +24,7 @@ class RandomStarts:
     def __init__(self, target: IntensityTarget, group: RandomGroup | None = None) -> None:
         self._counts = torch.bincount(target.element_of, minlength=target.elements.numel()).tolist()
         self._atoms = int(target.species.numel())
-        self._rotations = coordinate_rotations(lattice_rotations(target.basis.double().numpy(), tolerance=5e-3))
+        self._rotations = coordinate_rotations(lattice_point_group(target.basis.double().numpy(), tolerance=5e-3))
         self._contacts = ContactPenalty(target.species, target.basis)
         self._group = group
 

@@ -12,7 +12,8 @@ from pxrdgen.errors import StructureError
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import Instrument
 from pxrdgen.values.refinement import Measurement
-from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.lattice.strain import strain_basis
 from pxrdgen_crystallography.symmetry.primitive import primitive
 from pxrdgen_refiners.displacement import U_PRIOR, U_RANGE, classes_of, displacement_of
 from pxrdgen_refiners.intensity_model import IntensityModel, scattering_tables
@@ -51,7 +52,7 @@ def _model(
     classes = classes_of(small.species, None, "site")
     u_iso = np.full(len(small), U_PRIOR) if small.u_iso is None else np.clip(small.u_iso, *U_RANGE)
     log_u = np.log(np.bincount(classes.members, weights=u_iso) / classes.counts)
-    strains = strain_basis(small.basis, lattice_rotations(small.basis))
+    strains = strain_basis(small.basis, lattice_point_group(small.basis))
     freedom = Freedom(
         start=State(
             coords=small.frac_coords,

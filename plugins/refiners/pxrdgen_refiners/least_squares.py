@@ -15,7 +15,8 @@ from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, ProfileCurves, RefinedImpurity, RefinementResult, RefinementStart
 from pxrdgen_crystallography.diffraction.agreement import agreement, unfit
-from pxrdgen_crystallography.lattice.strain import lattice_rotations, strain_basis
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.lattice.strain import strain_basis
 from pxrdgen_crystallography.scattering.radiation import faint_elements
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
 from pxrdgen_refiners.background import FIRST_TERMS
@@ -97,7 +98,7 @@ def freedom_of(measurement: Measurement, start: RefinementStart, options: LeastS
     symmetry = start.symmetry
     crystal = start.crystal if symmetry is None else symmetry.crystal
     if symmetry is None:
-        strains = strain_basis(crystal.basis, lattice_rotations(crystal.basis))
+        strains = strain_basis(crystal.basis, lattice_point_group(crystal.basis))
         columns, origin = np.eye(3 * len(crystal)), np.eye(3)
     else:
         strains = np.array([strain_matrix(column) for column in free_strains(symmetry).T]).reshape(-1, 3, 3)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pxrdgen.errors import DatasetError
-from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import proper_rotations
 from pxrdgen_learning.data.dataset import CrystalDataset
 from pxrdgen_learning.training.batch import epoch_order
 from pxrdgen_learning.training.corpus import Corpus
@@ -21,14 +21,14 @@ from .toy import CLEAN
 
 @pytest.mark.parametrize(("cell", "order"), [([4, 4, 4], 24), ([4, 4, 5], 8), ([4, 5, 6], 4)])
 def test_lattices_have_the_rotations_of_their_system(cell: list[float], order: int) -> None:
-    rotations = lattice_rotations(np.diag(cell).astype(float))
+    rotations = proper_rotations(np.diag(cell).astype(float))
     assert len(rotations) == order
     assert np.array_equal(rotations[0], np.eye(3))
 
 
 def test_a_hexagonal_lattice_has_twelve_rotations_that_keep_its_metric() -> None:
     basis = np.array([[3.0, 0, 0], [-1.5, 1.5 * math.sqrt(3), 0], [0, 0, 5.0]])
-    rotations = lattice_rotations(basis).astype(float)
+    rotations = proper_rotations(basis).astype(float)
     metric = basis @ basis.T
     assert len(rotations) == 12
     assert np.allclose(rotations @ metric @ rotations.transpose(0, 2, 1), metric)

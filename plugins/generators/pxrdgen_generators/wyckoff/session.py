@@ -21,7 +21,7 @@ from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.group_candidate import GroupCandidate
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen_crystallography.lattice.strain import lattice_rotations
+from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
 from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitFit
 from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap, SymmetricReflections
 from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
@@ -59,7 +59,7 @@ class WyckoffSession:
     def __init__(self, problem: StructureProblem, target: IntensityTarget) -> None:
         self._target = target
         basis = target.basis.double().numpy()
-        lattice = coordinate_rotations(lattice_rotations(basis, tolerance=5e-3))
+        lattice = coordinate_rotations(lattice_point_group(basis, tolerance=5e-3))
         self._counts = torch.bincount(target.element_of, minlength=target.elements.numel()).tolist()
         self._groups = _groups(problem, target.elements.tolist(), self._counts, basis, lattice)
         self._reflections: dict[int, SymmetricReflections] = {}
