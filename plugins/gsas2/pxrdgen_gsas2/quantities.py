@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -41,19 +40,15 @@ def quantities(
     axis = None
     if "texture_h" in found:
         axis = _whole(phase.start_axis([float(found[f"texture_{name}"][0]) for name in "hkl"]))
-    told = [
-        RefinedQuantity(
-            name=name,
-            label=label,
-            unit=unit,
-            value=float(found[name][0]),
-            su=float(found[name][1]) or None,
-            told=name == "zero" or (name in _TOLD and float(found[name][1]) > 0.0),
-        )
-        for name, (label, unit) in _WORDS.items()
-        if name in found
-    ]
-    told = [replace(line, direction=axis) if line.name == "march_dollase" else line for line in told]
+    told = []
+    for name, (label, unit) in _WORDS.items():
+        if name in found:
+            value, su = float(found[name][0]), float(found[name][1]) or None
+            shown = name == "zero" or (name in _TOLD and su is not None)
+            direction = axis if name == "march_dollase" else None
+            told.append(
+                RefinedQuantity(name=name, label=label, unit=unit, value=value, su=su, direction=direction, told=shown)
+            )
     assert crystal.u_iso is not None  # noqa: S101 - the worker always says it
     for z in np.unique(crystal.species):
         mean, symbol = float(crystal.u_iso[crystal.species == z].mean()), SYMBOLS[int(z)]

@@ -6,16 +6,13 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.intensity_model import IntensityModel
 from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import Quantity, ShapeSlopes, known_su
+from pxrdgen_refiners.quantity import FloatArray, Quantity, ShapeSlopes, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 #: bounds of (S + H) / L, and the restraint of its square to the start.
 DIVERGENCE_RANGE, DIVERGENCE_SPREAD = (0.0005, 0.15), 4e-3

@@ -6,16 +6,13 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.displacement import U_RANGE, Classes
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import EDGE, BoolArray, Quantity, known_su, su_of
+from pxrdgen_refiners.quantity import EDGE, BoolArray, FloatArray, Quantity, known_su, su_of
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 #: how far (A) atoms are expected to move at most in one step, and in all.
 MAX_STEP, MAX_SHIFT = 0.2, 1.5

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
-from pxrdgen_refiners.quantity import ProfileParts, Quantity, known_su
+from pxrdgen_refiners.quantity import FloatArray, ProfileParts, Quantity, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 #: a step leaves at least this share of a scale.
 LEAST_SHARE = 0.05

@@ -6,17 +6,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN, WIDTH_RANGE
 from pxrdgen_refiners.quantities import widths
 from pxrdgen_refiners.quantities.linear import Scale
 from pxrdgen_refiners.quantities.strain import STRAIN_SPREAD, Strain
 from pxrdgen_refiners.quantities.widths import Widths
-from pxrdgen_refiners.quantity import ProfileParts, Quantity, su_of
+from pxrdgen_refiners.quantity import FloatArray, ProfileParts, Quantity, su_of
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 
 class PhaseScales(Quantity):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_ZERO
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import LineShift
+from pxrdgen_refiners.quantity import FloatArray, LineShift
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 #: restraint to the start, degrees.
 ZERO_SPREAD = 0.05

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen_crystallography.decomposition.bounds import MAX_STRAIN
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization_slope
@@ -14,10 +13,8 @@ from pxrdgen_crystallography.scattering.radiation import polarization_of
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
 from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import EDGE, Quantity, ShapeSlopes, su_of
+from pxrdgen_refiners.quantity import EDGE, FloatArray, Quantity, ShapeSlopes, su_of
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 #: restraint to the start; weak, it only decides what the data do not.
 STRAIN_SPREAD = 0.01

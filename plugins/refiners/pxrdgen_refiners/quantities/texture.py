@@ -9,14 +9,11 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen.values.refinement import RefinedQuantity
 from pxrdgen_refiners.intensity_model import IntensityModel, Waves
-from pxrdgen_refiners.quantity import Quantity, known_su
+from pxrdgen_refiners.quantity import FloatArray, Quantity, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 RATIO_RANGE = (0.3, 3.0)
 #: of the logarithm of the ratio: restraint to 0, and largest step.

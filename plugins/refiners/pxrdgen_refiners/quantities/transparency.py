@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pxrdgen_refiners.quantity import ShiftCorrection
-
-FloatArray = NDArray[np.float64]
+from pxrdgen_refiners.quantity import FloatArray, ShiftCorrection
 
 
 class Transparency(ShiftCorrection):

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pxrdgen.values.instrument import Instrument
 from pxrdgen.values.refinement import RefinedQuantity
@@ -14,10 +13,8 @@ from pxrdgen_crystallography.decomposition.bounds import WIDTH_RANGE
 from pxrdgen_refiners.intensity_model import IntensityModel
 from pxrdgen_refiners.line_shapes import LineShapes
 from pxrdgen_refiners.options import LeastSquaresOptions
-from pxrdgen_refiners.quantity import EDGE, BoolArray, Quantity, ShapeSlopes, known_su
+from pxrdgen_refiners.quantity import EDGE, BoolArray, FloatArray, Quantity, ShapeSlopes, known_su
 from pxrdgen_refiners.state import Freedom, State
-
-FloatArray = NDArray[np.float64]
 
 NAMES = ("u", "v", "w", "x", "y")
 #: the column of a crystal's own width, X, which impurities have for themselves.
