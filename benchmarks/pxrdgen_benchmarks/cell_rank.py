@@ -204,7 +204,7 @@ def raw_indexer(spec: PipelineSpec) -> Indexer:
     from pxrdgen.interfaces.kinds import ComponentKind
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.cells import CellProblem
-    from pxrdgen.values.composition import parse_formula
+    from pxrdgen_crystallography.formula.parse import parse_formula
     from pxrdgen_crystallography.preparation import prepare
 
     registry = default_registry()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_crystallography.formula.parse import parse_formula
 
 #: compounds of figures 4 to 6 and S3 of Li et al. 2025, as formula units.
 PAPER_COMPOUNDS = (

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellProblem
-from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY
@@ -21,6 +20,7 @@ from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.refinement import Measurement
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 from pxrdgen_solver.question.problem import build_problem

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pxrdgen.time_limit import time_limit
-from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import CONTROLS, Column, simulated_cases, stranger_of
 from pxrdgen_benchmarks.homologues import one_replaced
@@ -17,6 +17,7 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, stra
 from pxrdgen_benchmarks.row import Row
 from pxrdgen_benchmarks.subsets import Entry, interleaved, load_subset
 from pxrdgen_benchmarks.tables import match_table, space_group_table, verdict_table
+from pxrdgen_crystallography.formula.parse import parse_formula
 
 TWO = {"1-4": 1.0, "5-8": 3.0}
 

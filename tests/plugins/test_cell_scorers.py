@@ -14,7 +14,6 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis, CellProblem
-from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import GSAS2_DEFAULT
@@ -23,6 +22,7 @@ from pxrdgen_cells.scorers.fastdtw_scorer import line_spacings
 from pxrdgen_cells.scorers.lebail_scorer import screening
 from pxrdgen_cells.scorers.warping import ApproximateWarping, ExactWarping
 from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.preparation import prepare
 
 TRUE = UnitCell(3.9, 4.6, 5.5)

@@ -17,7 +17,7 @@ from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellProblem
-from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import GSAS2_DEFAULT
@@ -32,6 +32,7 @@ from pxrdgen_cells.cellnet.options import CellNetOptions, PeakAugmentation
 from pxrdgen_cells.cellnet.polish import distinct, polished
 from pxrdgen_cells.cellnet.predictor import CellNet, condition_of
 from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 from pxrdgen_learning.training import runs

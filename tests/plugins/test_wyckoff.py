@@ -16,7 +16,6 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY
@@ -26,6 +25,7 @@ from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 from pxrdgen_crystallography.symmetry.similar import same_structure
 from pxrdgen_solver.question.problem import build_problem

@@ -9,7 +9,7 @@ from pxrdgen.errors import CellError
 from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellHypothesis
-from pxrdgen.values.composition import parse_formula
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.indexing.description import describe, fingerprint, is_superlattice, same_lattice
 from pxrdgen_crystallography.indexing.judge import judge_cells, without_repeats
 from pxrdgen_crystallography.indexing.likelihood import line_evidence

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pxrdgen.errors import SymmetryError
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import CUKA, LABORATORY, Instrument
 from pxrdgen.values.pattern import PowderPattern
@@ -21,6 +21,7 @@ from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_app.examples.examples import example
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_files.patterns import read_pattern
 from pxrdgen_solver.question.problem import build_problem

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cells import CellAnswer
-from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.instrument import Radiation, radiation_from
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_solver.indexing.find_in_pattern import cells_of
 
 if TYPE_CHECKING:

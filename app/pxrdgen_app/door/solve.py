@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from pxrdgen.errors import OptionError
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.composition import parse_formula
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_crystallography.formula.parse import parse_formula
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry

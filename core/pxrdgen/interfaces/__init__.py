@@ -17,6 +17,14 @@ from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 from pxrdgen.interfaces.task import Case, Task, Value
 from pxrdgen.interfaces.tracker import TrackedRun, Tracker
+from pxrdgen.interfaces.trainable import (
+    Feed,
+    FeedingComponent,
+    JointTrainable,
+    Preparing,
+    Trainable,
+    TrainableComponent,
+)
 from pxrdgen.interfaces.weights import Weights
 
 __all__ = [
@@ -27,15 +35,21 @@ __all__ = [
     "ComponentKind",
     "Denoiser",
     "Estimate",
+    "Feed",
+    "FeedingComponent",
     "GeneratorAbilities",
+    "JointTrainable",
     "PatternEncoder",
     "PatternReader",
+    "Preparing",
     "Refiner",
     "StructureEncoder",
     "StructureGenerator",
     "Task",
     "TrackedRun",
     "Tracker",
+    "Trainable",
+    "TrainableComponent",
     "Value",
     "Weights",
 ]

@@ -1,4 +1,4 @@
-"""Chemical composition of one formula unit, and how a formula as typed becomes one."""
+"""Chemical composition of one formula unit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import FormulaError
-from pxrdgen.values.elements import ATOMIC_NUMBERS, SYMBOLS
-from pxrdgen.values.formula_text import read_amounts
+from pxrdgen.values.elements import SYMBOLS
 
 #: Atoms a formula unit may hold, and atoms a cell may hold.
 MAX_ATOMS = 500
@@ -111,22 +110,3 @@ def _element_table() -> dict[int, tuple[float, int]]:
     text = (files("pxrdgen") / "data" / "elements.csv").read_text(encoding="utf-8")
     rows = (line.split(",") for line in text.splitlines() if line and line[0].isdigit())
     return {int(z): (float(mass), int(rank)) for z, _, mass, rank in rows}
-
-
-def parse_formula(text: str) -> tuple[Composition, tuple[str, ...]]:
-    """Read a formula as a chemist types it: ``CuSO4.5H2O``, ``Ca5(PO4)3F``, ``[Co(NH3)6]Cl3``, ``Fe³⁺``.
-
-    Returns:
-        The composition as typed (not reduced), and notes on everything that had to be interpreted: charges dropped,
-        D read as H, fractions scaled to whole numbers.
-
-    Raises:
-        FormulaError: empty, an unknown element, unbalanced brackets, mixed sites or fractions that no small whole
-            number clears (ordered crystals only), more than 500 atoms.
-    """
-    amounts, notes = read_amounts(text, limit=MAX_ATOMS)
-    totals: dict[int, int] = {}
-    for symbol, amount in amounts.items():
-        number = ATOMIC_NUMBERS[symbol]
-        totals[number] = totals.get(number, 0) + amount
-    return Composition(tuple(sorted(totals.items())), text=text.strip()), notes

@@ -17,9 +17,9 @@ from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen_learning.training.checkpoint import Progress, checkpoints, read_progress
 from pxrdgen_learning.training.corpus import Corpus
 from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.parts import HasParts, TrainedPart
 from pxrdgen_learning.training.runs import SPEC_FILE, build, load_corpus
 from pxrdgen_learning.training.spec import TrainingSpec, read_training_spec
-from pxrdgen_learning.training.task import HasParts, TrainedPart
 from pxrdgen_learning.weights.weights import WeightsCard, save_weights
 
 

@@ -12,17 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from pxrdgen.errors import TrainingError
+from pxrdgen.interfaces.trainable import Feed, JointTrainable, Preparing, Trainable
 from pxrdgen_learning.training import checkpoint
 from pxrdgen_learning.training.account import Account, LogLine, Taken
 from pxrdgen_learning.training.averaging import WeightAverage
 from pxrdgen_learning.training.checkpoint import Progress
 from pxrdgen_learning.training.corpus import Corpus
-from pxrdgen_learning.training.feed import CrystalFeed, Feed
+from pxrdgen_learning.training.feed import CrystalFeed
 from pxrdgen_learning.training.options import TrainingOptions
 from pxrdgen_learning.training.schedule import Schedule
 from pxrdgen_learning.training.steps import Preparation, Ready, made_ready
 from pxrdgen_learning.training.stopping import StopRequest
-from pxrdgen_learning.training.task import JointTrainable, Preparing, Trainable
 from pxrdgen_learning.training.workers import MixedPrecision, Workers
 
 __all__ = ["LogLine", "Trainable", "fit"]

@@ -7,48 +7,36 @@ import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from pydantic import BaseModel
 
 from pxrdgen.errors import OptionError, TrainingError
 from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.trainable import (
+    Feed,
+    FeedingComponent,
+    JointTrainable,
+    Trainable,
+    TrainableComponent,
+)
 from pxrdgen.plugins.loading import load_target
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen_learning.data.dataset_sources import read_dataset
 from pxrdgen_learning.training.checkpoint import Progress, checkpoints, read_progress
 from pxrdgen_learning.training.contrastive import ContrastiveTask, PairedEncoders
 from pxrdgen_learning.training.corpus import Corpus
-from pxrdgen_learning.training.feed import CrystalFeed, Feed
+from pxrdgen_learning.training.feed import CrystalFeed
 from pxrdgen_learning.training.loop import LogLine, fit
+from pxrdgen_learning.training.parts import TrainedPart
 from pxrdgen_learning.training.schedule import Schedule
 from pxrdgen_learning.training.spec import ContrastiveOptions, CorpusOptions, TrainingSpec, read_training_spec
 from pxrdgen_learning.training.stopping import StopRequest
-from pxrdgen_learning.training.task import JointTrainable, Trainable, TrainedPart
 
 SPEC_FILE = "spec.json"
 _LOG = "log.jsonl"
 _PLAN = "cooldown.json"
 Report = Callable[[LogLine], None]
-
-
-@runtime_checkable
-class TrainableComponent(Protocol):
-    """A component class whose instances are made from trained weights."""
-
-    @classmethod
-    def trainable(cls, options: BaseModel, **nested: Any) -> Trainable[Any]:
-        """An untrained model; its weights come from torch's global generator. ``nested`` are components it holds."""
-
-
-@runtime_checkable
-class FeedingComponent(Protocol):
-    """A component class that is trained on micro-batches of its own kind."""
-
-    @classmethod
-    def feed(cls, corpus: Corpus, options: BaseModel) -> Feed[Any]:
-        """The micro-batches its loss takes."""
 
 
 def build(spec: TrainingSpec) -> Trainable[Any] | JointTrainable[Any]:

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 
 from pxrdgen.errors import TrainingError
+from pxrdgen.interfaces.trainable import Feed, JointTrainable, Preparing
 from pxrdgen_learning.training.batch import Rows
 from pxrdgen_learning.training.checkpoint import Progress
-from pxrdgen_learning.training.feed import Feed
 from pxrdgen_learning.training.options import TrainingOptions
-from pxrdgen_learning.training.task import JointTrainable, Preparing
 from pxrdgen_learning.training.workers import Workers
 
 

@@ -34,7 +34,7 @@ class CellBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class LineFeed:
-    """Batches from line lists; see :class:`pxrdgen_learning.training.feed.Feed`."""
+    """Batches from line lists; see :class:`pxrdgen.interfaces.Feed`."""
 
     lines: LineLists
     augmentation: PeakAugmentation

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pxrdgen.errors import FormulaError
-from pxrdgen.values.composition import Composition, parse_formula
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.elements import ATOMIC_NUMBERS, SYMBOLS
+from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume, plausible_z
 
 

@@ -1,18 +1,20 @@
-"""What the training loop asks of a model: a network, a loss, and the weights that come out."""
+"""Components that learn: what the training loop asks of them. All are protocols, to be fitted without inheriting.
+
+A component class that learns has ``trainable`` (:class:`TrainableComponent`); ``pxrdgen train`` does the rest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
-from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import Iterator, Sequence, Sized
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
-from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec
-
+#: whatever a model's loss takes; its length is the number of crystals.
 BatchT_contra = TypeVar("BatchT_contra", bound=Sized, contravariant=True)
+BatchT_co = TypeVar("BatchT_co", bound=Sized, covariant=True)
 
 
 class Trainable(Protocol[BatchT_contra]):
@@ -62,26 +64,29 @@ class Preparing(Protocol):
         """[B] loss of each crystal."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainedPart:
-    """Weights of one component that come out of a training.
+@runtime_checkable
+class TrainableComponent(Protocol):
+    """A component class whose instances are made from trained weights."""
 
-    Args:
-        suffix: appended to the name of the weights file; empty for the component of the spec.
-        kind, component: what the weights belong to.
-        prefix: of the names of its parameters in the trained network.
-    """
+    @classmethod
+    def trainable(cls, options: Any, **nested: Any) -> Trainable[Any]:
+        """An untrained model; its weights come from torch's global generator. ``nested`` are components it holds."""
 
-    suffix: str
-    kind: ComponentKind
-    component: ComponentSpec
-    prefix: str
+
+class Feed(Protocol[BatchT_co]):
+    """Micro-batches by epoch; order and content follow from seeds alone."""
+
+    def order(self, options: Any, epoch: int) -> Iterator[tuple[Any, ...]]:
+        """The steps of one epoch, as the rows of their micro-batches; the same for the same ``options.seed``."""
+
+    def batch(self, rows: Any, options: Any, rng: torch.Generator) -> BatchT_co:
+        """One micro-batch; all randomness comes from ``rng``."""
 
 
 @runtime_checkable
-class HasParts(Protocol):
-    """A trained model whose weights belong to several components."""
+class FeedingComponent(Protocol):
+    """A component class that is trained on micro-batches of its own kind."""
 
-    @property
-    def parts(self) -> tuple[TrainedPart, ...]:
-        """Which; the first is the one of the spec."""
+    @classmethod
+    def feed(cls, corpus: Any, options: Any) -> Feed[Any]:
+        """The micro-batches its loss takes, of a ``pxrdgen_learning.training.corpus.Corpus``."""

@@ -1,0 +1,1 @@
+"""Formulas as chemists type them."""
