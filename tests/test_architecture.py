@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shutil
 import subprocess
@@ -88,3 +89,10 @@ def test_constraints_name_every_requirement_exactly(repository: Path) -> None:
     required = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r'"([\w.-]+)(?:>=[\d.]+)?"', table)}
     assert len(required) > 20
     assert required <= pinned, required - pinned
+
+
+@pytest.mark.parametrize("package", ["interfaces", "plugins", "specs", "values"])
+def test_the_doors_for_plugin_authors_load_nothing_heavy_and_hold_what_they_name(package: str) -> None:
+    assert python(f"import pxrdgen.{package}\n{SHOW_HEAVY}").splitlines()[-1] == "[]"
+    door = importlib.import_module(f"pxrdgen.{package}")
+    assert all(getattr(door, name) is not None for name in door.__all__)

@@ -5,8 +5,9 @@ The names below are imported when first used, so that ``import pxrdgen`` is inst
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pxrdgen.lazy import door
 
 __version__ = "0.1.0"
 
@@ -50,13 +51,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'pxrdgen' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
+__getattr__ = door(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,8 @@ import typer
 
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.plugins.resolution import component_versions, resolve_spec
-from pxrdgen.plugins.schema import json_schema
 from pxrdgen.specs.pipeline import read_spec, spec_to_yaml
+from pxrdgen_app.cli.spec_schema import json_schema
 
 app = typer.Typer(no_args_is_help=True, help="Check a spec file, or print the schema of all specs.")
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 from pxrdgen.interfaces import PatternEncoder
-from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
+from pxrdgen.values import PatternBatch, PatternFeatures
 from torch import Tensor, nn
 
 from pxrdgen_my_encoder.options import MyEncoderOptions
