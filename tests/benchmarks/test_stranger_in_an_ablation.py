@@ -11,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 
 pytest.importorskip("mlflow")
+SPECS = ("pretrain.yml", "flow.yml")
 ABLATION = """
 name: strangers
 task: retrieval
@@ -89,6 +93,33 @@ def test_it_is_listed_trains_and_lands_in_one_table(neighbour: Path, crystals: P
     assert {run["plugin"] for run in tracked} == {"cnn", "my-encoder"}
     assert len({run["parent"] for run in tracked}) == 1, "both are children of one suite"
     assert all(0.0 <= run["top_10"] <= 100.0 for run in tracked)
+
+
+def test_it_is_pre_trained_and_used_fixed_in_a_flow(neighbour: Path, crystals: Path, tmp_path: Path) -> None:
+    """By the commands and specs of the distribution's own page, made small."""
+    (tmp_path / "crystals.npz").write_bytes(crystals.read_bytes())
+    pretrain, flow = (
+        yaml.safe_load((neighbour.parents[2] / "my-encoder" / "specs" / name).read_text()) for name in SPECS
+    )
+    pretrain["contrastive"]["structure_encoder"]["options"] |= {"hidden": 8, "layers": 1}
+    flow["component"]["options"]["denoiser"] = {"plugin": "cspnet", "options": {"width": 8, "layers": 1}}
+    for name, spec in zip(SPECS, (pretrain, flow), strict=True):
+        spec["training"] = {"steps": 2, "atoms": 64, "per_step": 1, "threads": 1}
+        (tmp_path / name).write_text(yaml.safe_dump(spec))
+    command = (str(neighbour), "-m", "pxrdgen")
+    for kind, spec, weights in (
+        ("encoder", "pretrain.yml", "my-encoder-base.safetensors"),
+        ("generator", "flow.yml", "flow-my-encoder.safetensors"),
+    ):
+        _run(*command, "train", kind, spec, "--out", f"runs/{kind}", cwd=tmp_path)
+        _run(*command, "train", "export", f"runs/{kind}", weights, cwd=tmp_path)
+    base = load_file(tmp_path / "my-encoder-base.safetensors")
+    whole = load_file(tmp_path / "flow-my-encoder.safetensors")
+    assert all(torch.equal(whole[f"encoder.{name}"], value) for name, value in base.items())
+    (tmp_path / "solve.yml").write_text("generators: [{plugin: flow, weights: flow-my-encoder.safetensors}]")
+    shown = yaml.safe_load(_run(*command, "spec", "show", "solve.yml", cwd=tmp_path))
+    encoder = shown["generators"][0]["options"]["encoder"]
+    assert encoder == {"plugin": "my-encoder", "options": {"width": 64, "octaves": 8}}
 
 
 RUNS = """

@@ -22,6 +22,14 @@ _SUMMARIES: Mapping[ComponentKind, str] = {
     ComponentKind.READER: "two columns of text below a first line of its own",
     ComponentKind.REFINER: "coordinates and a scale by scipy",
 }
+#: What else the distribution of a kind has, by place; it is appended where every kind has a file already.
+_FURTHER: Mapping[ComponentKind, Mapping[str, str]] = {
+    ComponentKind.ENCODER: {
+        "README.md": "encoder/README.md",
+        "specs/pretrain.yml": "encoder/pretrain.yml",
+        "specs/flow.yml": "encoder/flow.yml",
+    }
+}
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
@@ -56,7 +64,10 @@ def distribution_files(name: str, kind: ComponentKind) -> dict[str, str]:
         f"src/{package}/component.py": f"{kind.value}/component.py",
         "tests/test_conformance.py": "common/test_conformance.py",
     }
-    return {place: _filled(source, words) for place, source in places.items()}
+    written = {place: _filled(source, words) for place, source in places.items()}
+    for place, source in _FURTHER.get(kind, {}).items():
+        written[place] = written.get(place, "") + _filled(source, words)
+    return written
 
 
 def write_distribution(name: str, kind: ComponentKind, folder: Path) -> list[str]:
