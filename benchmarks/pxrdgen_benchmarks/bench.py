@@ -199,12 +199,11 @@ def _run(
     from pxrdgen_benchmarks.outcome import write_outcome
     from pxrdgen_benchmarks.parallel import Workers
     from pxrdgen_benchmarks.suite_progress import suite_progress
-    from pxrdgen_benchmarks.suite_run import run_suite
-    from pxrdgen_benchmarks.task import load_task
+    from pxrdgen_benchmarks.suite_run import prepare_suite, run_suite
     from pxrdgen_benchmarks.tracked_suite import tracked_suite
 
-    suite = _adjusted(suite.sized(size), limit, crystals)
-    task = load_task(suite.task)
+    prepared = prepare_suite(_adjusted(suite.sized(size), limit, crystals))
+    suite, task = prepared.suite, prepared.task
     folder = out or Path("runs") / "bench" / f"{suite.name}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
@@ -213,7 +212,7 @@ def _run(
         suite_progress(console, task.headline) as watch,
     ):
         result = run_suite(
-            suite, folder, workers=Workers(count=workers, dask=dask), watch=watch, on_variant=told.log_variant
+            prepared, folder, workers=Workers(count=workers, dask=dask), watch=watch, on_variant=told.log_variant
         )
         outcome = write_outcome(result, task, folder)
         told.log_outcome(result, outcome)

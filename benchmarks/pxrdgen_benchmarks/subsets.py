@@ -131,5 +131,9 @@ def shared_folder() -> Path:
     beside = Path(__file__).resolve().parents[3] / "shared"
     folder = Path(os.environ.get("PXRDGEN_SHARED", beside)) / "data"
     if not folder.is_dir():
-        raise DatasetError(f"got no data folder at {folder}; set PXRDGEN_SHARED to the folder that holds data/")
+        raise DatasetError(
+            f"got no data folder at {folder}; set PXRDGEN_SHARED to the folder that holds data/, or fetch crystals "
+            "(pxrdgen data fetch mp20 --split train --split val --out mp20; pxrdgen data pack mp20/train.csv "
+            "mp20/val.csv --out mp20.npz) and name them: --crystals mp20.npz"
+        )
     return folder

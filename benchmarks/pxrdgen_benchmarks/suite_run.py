@@ -47,8 +47,40 @@ class _Ready:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreparedSuite:
+    """A suite whose data are there; nothing is written yet.
+
+    Args:
+        suite: at its size.
+        task: what it measures.
+        data: options of the data, checked.
+        variants: its specs, resolved where they can be.
+        cases: what is measured under each.
+    """
+
+    suite: Suite
+    task: Task
+    data: BaseModel
+    variants: tuple[_Ready, ...]
+    cases: tuple[Case, ...]
+
+
+def prepare_suite(suite: Suite) -> PreparedSuite:
+    """Look a suite, at its size, through before anything is written.
+
+    Raises:
+        OptionError: the suite says something that cannot be.
+        DatasetError: there are no data.
+    """
+    task = load_task(suite.task)
+    data = validated(task.data_model, suite.data, f"{suite.name}: data")
+    variants = tuple(_ready(variant, task, suite.name) for variant in suite.all_variants())
+    return PreparedSuite(suite=suite, task=task, data=data, variants=variants, cases=tuple(task.cases(data)))
+
+
 def run_suite(
-    suite: Suite,
+    prepared: PreparedSuite,
     folder: Path,
     *,
     workers: Workers | None = None,
@@ -58,25 +90,21 @@ def run_suite(
     """Measure what the folder's results lack; all of the suite.
 
     Args:
-        suite: at its size.
+        prepared: the suite.
         folder: of the results; made if it is not there. Variants that could not run before are tried again.
         workers: where the work is done.
         watch: told of progress.
         on_variant: called with each variant when it is done.
 
     Raises:
-        OptionError: the suite says something that cannot be; its folder holds another run.
-        DatasetError: there are no data.
+        OptionError: its folder holds another run.
     """
-    task = load_task(suite.task)
-    data = validated(task.data_model, suite.data, f"{suite.name}: data")
-    ready = [_ready(variant, task, suite.name) for variant in suite.all_variants()]
-    cases = task.cases(data)
+    suite, cases = prepared.suite, prepared.cases
     (folder / RESULTS).mkdir(parents=True, exist_ok=True)
-    run = {"suite": suite.name, "task": suite.task, "data": data.model_dump(mode="json")}
+    run = {"suite": suite.name, "task": suite.task, "data": prepared.data.model_dump(mode="json")}
     found: list[VariantResult] = []
-    total = len(cases) * sum(not variant.error for variant in ready)
-    for variant in ready:
+    total = len(cases) * sum(not variant.error for variant in prepared.variants)
+    for variant in prepared.variants:
         before = [record for result in found for record in result.records]
         records = [] if variant.error else _measured(
             variant, cases, run, folder, workers or Workers(), _further(watch, before, total)
@@ -88,8 +116,9 @@ def run_suite(
         suite=suite,
         variants=tuple(found),
         columns=tuple(dict.fromkeys(case.column for case in cases)),
-        weights=task.weights(data),
-        spec_sha256=sha256_of([variant.spec for variant in ready]),
+        weights=prepared.task.weights(prepared.data),
+        selection=prepared.task.selection(prepared.data),
+        spec_sha256=sha256_of([variant.spec for variant in prepared.variants]),
         data_sha256=data_sha256(cases),
     )
 

@@ -50,6 +50,7 @@ class SuiteResult:
         variants: in the order of the suite.
         columns: of the cases, in their order.
         weights: of the size buckets in the whole split; empty without them.
+        selection: how the cases were chosen, in a sentence.
         spec_sha256, data_sha256: of the suite's specs and of its cases.
     """
 
@@ -57,6 +58,7 @@ class SuiteResult:
     variants: tuple[VariantResult, ...]
     columns: tuple[str, ...]
     weights: Mapping[str, float]
+    selection: str
     spec_sha256: str
     data_sha256: str
 

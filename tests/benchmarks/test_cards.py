@@ -117,6 +117,7 @@ def test_a_suite_leaves_a_card_with_hashes_and_intervals(tmp_path: Path) -> None
         variants=(ours, gone),
         columns=("clean",),
         weights={},
+        selection="the five at hand",
         spec_sha256="a" * 64,
         data_sha256="b" * 64,
     )

@@ -24,7 +24,7 @@ from pxrdgen_benchmarks.outcome import all_tables, write_outcome
 from pxrdgen_benchmarks.parallel import Workers
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.suite_run import run_suite
+from pxrdgen_benchmarks.suite_run import prepare_suite, run_suite
 from pxrdgen_benchmarks.task import SuiteResult, load_task
 from pxrdgen_benchmarks.tracked_suite import tracked_suite
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
@@ -77,7 +77,7 @@ def shown(result: SuiteResult) -> dict[str, str]:
 
 
 def run(suite: Suite, folder: Path) -> SuiteResult:
-    return run_suite(suite, folder, workers=Workers(count=0))
+    return run_suite(prepare_suite(suite), folder, workers=Workers(count=0))
 
 
 def test_a_suite_measures_every_case_under_every_spec(salts: Path, tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_suite_is_a_run_and_each_spec_its_child(salts: Path, tmp_path: Path) -
     task, folder = load_task(wanted.task), tmp_path / "out"
     for _ in range(2):  # as after a kill: the same runs go on
         with tracked_suite(tracker, wanted, task, folder, "small") as told:
-            result = run_suite(wanted, folder, workers=Workers(count=0), on_variant=told.log_variant)
+            result = run_suite(prepare_suite(wanted), folder, workers=Workers(count=0), on_variant=told.log_variant)
             told.log_outcome(result, write_outcome(result, task, folder))
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}")
     (experiment,) = [e for e in client.search_experiments() if e.name == "pxrdgen-benchmarks"]
@@ -333,3 +333,20 @@ def test_two_runs_are_compared_case_by_case(salts: Path, tmp_path: Path) -> None
         comparison_table(folder, folder, "any_publishd")
     with pytest.raises(DatasetError, match="holds no results"):
         comparison_table(str(tmp_path / "nowhere"), folder, None)
+
+
+def test_a_bench_without_data_says_what_to_do_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "mine.yml").write_text("task: sampling\n")
+    finished = subprocess.run(
+        [*COMMAND, "mine.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PXRDGEN_SHARED": str(tmp_path / "nowhere")},
+        check=False,
+    )
+    assert finished.returncode == 2
+    assert "pxrdgen data fetch mp20" in finished.stderr
+    assert "--crystals" in finished.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.yml"]

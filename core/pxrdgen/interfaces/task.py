@@ -61,6 +61,11 @@ class Task(ABC):
         del spec
         return 600.0
 
+    def selection(self, data: Any) -> str:
+        """How the cases were chosen, in a sentence that stands on the card; empty if there is nothing to know."""
+        del data
+        return ""
+
     def weights(self, data: Any) -> Mapping[str, float]:
         """Of the size buckets in the whole split; empty without them."""
         del data
