@@ -26,6 +26,11 @@ _TASKS = (
         "retrieving:Retrieving",
         "encoders: a pattern's own crystal among others",
     ),
+    (
+        "space_groups",
+        "space_groups:SpaceGroups",
+        "where the true extinction symbol and space group are ranked, cell and composition known",
+    ),
     ("speed", "timing:Timing", "CPU milliseconds of each step, by size"),
 )
 

@@ -29,8 +29,9 @@ from pxrdgen_benchmarks.count_cards import rate_number, write_count_card
 from pxrdgen_benchmarks.fox_input import FoxProblem
 from pxrdgen_benchmarks.fox_run import fox_program, run_fox
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, wilson
-from pxrdgen_benchmarks.space_group_rank import TOLERANCE, val_entries
+from pxrdgen_benchmarks.subsets import val_entries
 from pxrdgen_benchmarks.tables import Table, percent
+from pxrdgen_benchmarks.tasks.space_groups import TOLERANCE
 from pxrdgen_solver.question.question import Question
 
 app = typer.Typer(help="Fox beside pxrdgen, equal time.", no_args_is_help=True)

@@ -9,11 +9,15 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
+
 from pxrdgen.errors import DatasetError, OptionError, nearest
 from pxrdgen.values.crystal import Crystal
 
 #: names a JSON file of further subsets, in the format of the committed one.
 SUBSETS_VARIABLE = "PXRDGEN_SUBSETS"
+#: atoms of the crystals of a random draw, and its seed.
+SMALLEST, LARGEST, DRAW_SEED = 5, 52, 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,31 @@ def load_entries(subset: Subset, crystals: Path | None = None) -> list[Entry]:
             bucket=subset.bucket(len(crystal)),
         )
         for index, crystal in enumerate(dataset)
+    ]
+
+
+def val_entries(
+    count: int | None,
+    crystals: Path | None = None,
+    *,
+    sizes: tuple[int, int] = (SMALLEST, LARGEST),
+    seed: int = DRAW_SEED,
+) -> list[Entry]:
+    """Crystals of the val split with ``sizes`` atoms (both ends included), drawn by seed; longer draws start alike."""
+    from pxrdgen_learning.data.dataset_sources import read_dataset
+
+    dataset = read_dataset(crystals or shared_folder() / "crystals.parquet").dataset
+    atoms = dataset.num_atoms
+    eligible = np.flatnonzero((dataset.split == "val") & (atoms >= sizes[0]) & (atoms <= sizes[1]))
+    chosen = np.random.default_rng(seed).permutation(eligible)[:count].tolist()
+    return [
+        Entry(
+            index=place,
+            crystal=dataset[row].sorted_by_species(),
+            space_group=int(dataset.space_group[row]),
+            bucket="all",
+        )
+        for place, row in enumerate(chosen)
     ]
 
 

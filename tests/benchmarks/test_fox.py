@@ -20,7 +20,6 @@ from pxrdgen_benchmarks.fox_input import FoxProblem, fox_input
 from pxrdgen_benchmarks.fox_run import fox_program, places_in, run_fox, structures
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
 from pxrdgen_benchmarks.perturbed import perturbed_task
-from pxrdgen_benchmarks.space_group_rank import GroupRow, rank_table
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.preparation import prepare
 
@@ -104,13 +103,6 @@ def test_fox_solves_rutile_in_seconds(told: FoxProblem, rutile: Crystal) -> None
 
 
 def test_tables_count_hits_by_column() -> None:
-    row = GroupRow(
-        id="x", column="clean", num_atoms=9, space_group=62, extinction=0, extinction_loose=0, group=4, group_loose=0,
-        probability=0.1, symbol="P n - a", candidates=9, cpu_s=0.3,
-    )  # fmt: skip
-    first = rank_table([row]).rows
-    assert first[0][1].startswith("100")
-    assert first[2][1].startswith("0")
     solved = FoxRow(
         id="x", column="clean", program="fox", space_group="P n m a", num_atoms=9, sites=3, strict=True, published=True,
         cpu_s=30.0,
