@@ -7,6 +7,7 @@ confined to low angles.
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from pxrdgen_crystallography.decomposition.lines import (
 )
 from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
 from pxrdgen_crystallography.lattice.strain import strain_basis
+from pxrdgen_crystallography.least_squares.single import DampingRule, Linearised, minimise, stops_below
 
 FloatArray = NDArray[np.float64]
 
@@ -35,6 +37,8 @@ FloatArray = NDArray[np.float64]
 BLURRED_STAGES = ((0.5, 3.0, 6), (0.75, 2.0, 5), (1.0, 1.6, 5))
 #: steps from the cell as given, and with the widths at the end.
 DIRECT_STEPS, FINAL_STEPS = 4, 10
+#: of the damping, and the share of the misfit that the last step gains.
+DAMPING, LEAST_GAIN = DampingRule(lower=0.3, higher=8.0, tries=4), 1e-5
 #: a goodness of fit that makes the blurred stages needless.
 GOOD_ENOUGH = 1.5
 #: Chebyshev terms that correct the prepared background.
@@ -123,6 +127,7 @@ _WIDTHS = (
 @dataclass(frozen=True)
 class _Fit:
     state: _State
+    shapes: sparse.csr_matrix
     areas: FloatArray
     background: FloatArray
     misfit: float
@@ -215,42 +220,37 @@ class _Part:
         background: FloatArray | None = None,
     ) -> _Fit:
         """Damped Gauss-Newton on what is free, intensities following at each step."""
-        weight = 1.0 / self.sigma
+        start = self._followed(state, areas, self.background if background is None else background, 12)
+        problem = functools.partial(self._linearised, free)
+        return minimise(problem, start, cycles=steps if free else 0, damping=DAMPING, stops=stops_below(LEAST_GAIN))
+
+    def _followed(self, state: _State, areas: FloatArray, background: FloatArray, rounds: int) -> _Fit:
+        """A state with the intensities and the background that follow from it in ``rounds``."""
         shapes = self.shapes(state)
-        areas, background = self.intensities(shapes, areas, self.background if background is None else background, 12)
-        misfit = self._misfit(shapes, areas, background)
-        damping = 1e-3
-        for _ in range(steps):
-            if not free:
-                break
-            model = shapes @ areas
-            residual = (self.observed - background - model) * weight
-            columns = [
-                ((self.shapes(each.moved(state, each.step)) @ areas) - model) / each.step * weight for each in free
-            ]
-            jacobian = np.stack(columns, axis=1)
-            normal, gradient = jacobian.T @ jacobian, jacobian.T @ residual
-            accepted = False
-            for _ in range(4):
-                scale = np.diag(normal) * damping + 1e-12 * np.trace(normal) + 1e-30
-                step = np.linalg.solve(normal + np.diag(scale), gradient)
-                trial = state
-                for each, change in zip(free, step, strict=True):
-                    trial = each.moved(trial, float(change))
-                trial = _bounded(trial)
-                trial_shapes = self.shapes(trial)
-                trial_areas, trial_background = self.intensities(trial_shapes, areas, background, 4)
-                trial_misfit = self._misfit(trial_shapes, trial_areas, trial_background)
-                if trial_misfit < misfit:
-                    gain = (misfit - trial_misfit) / misfit
-                    state, shapes, misfit = trial, trial_shapes, trial_misfit
-                    areas, background = trial_areas, trial_background
-                    damping, accepted = damping * 0.3, True
-                    break
-                damping *= 8.0
-            if not accepted or gain < 1e-5:
-                break
-        return _Fit(state, areas, background, misfit)
+        areas, background = self.intensities(shapes, areas, background, rounds)
+        return _Fit(state, shapes, areas, background, self._misfit(shapes, areas, background))
+
+    def _linearised(self, free: Sequence[_Free], fit: _Fit) -> Linearised[_Fit]:
+        state, weight, model = fit.state, 1.0 / self.sigma, fit.shapes @ fit.areas
+        columns = [
+            ((self.shapes(each.moved(state, each.step)) @ fit.areas) - model) / each.step * weight for each in free
+        ]
+        jacobian = np.stack(columns, axis=1)
+        normal = jacobian.T @ jacobian
+
+        def moved(step: FloatArray) -> _Fit:
+            trial = state
+            for each, change in zip(free, step, strict=True):
+                trial = each.moved(trial, float(change))
+            return self._followed(_bounded(trial), fit.areas, fit.background, 4)
+
+        return Linearised(
+            matrix=normal + (1e-12 * np.trace(normal) + 1e-30) * np.eye(len(normal)),
+            gradient=jacobian.T @ ((self.observed - fit.background - model) * weight),
+            damped=np.diag(normal),
+            moved=moved,
+            misfit=lambda fit: fit.misfit,
+        )
 
     def intensities(
         self, shapes: sparse.csr_matrix, areas: FloatArray, background: FloatArray, rounds: int

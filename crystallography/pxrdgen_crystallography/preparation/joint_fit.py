@@ -16,6 +16,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csc_array, csr_array, diags_array, hstack
 
 from pxrdgen.values.instrument import Radiation
+from pxrdgen_crystallography.least_squares.single import DampingRule, Linearised, minimise, stops_below
 from pxrdgen_crystallography.preparation.background import Background
 from pxrdgen_crystallography.preparation.noise import Noise
 from pxrdgen_crystallography.preparation.peak_model import FittedModel, PeakModel
@@ -30,6 +31,8 @@ SHAPE_ERROR = 0.05
 BACKGROUND_FREEDOM = 0.1
 #: Least and largest distance from its lines to which a peak is computed, in FWHM.
 REACH = (5.0, 60.0)
+#: Of the damping; the last step gains less than this, and this share of the objective.
+DAMPING, LEAST_FALL, LEAST_GAIN = DampingRule(least=1e-6, lower=0.2, higher=8.0, tries=4), 0.5, 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,16 @@ class _Entries:
     by_log_factor: FloatArray
     by_variance: FloatArray
     by_gamma: FloatArray
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A model and the two parts of its pattern."""
+
+    model: PeakModel
+    entries: _Entries
+    peaks: FloatArray
+    base: FloatArray
 
 
 class JointFit:
@@ -152,6 +165,10 @@ class JointFit:
         curvature[range(3 * peaks, 3 * peaks + 5), range(3 * peaks, 3 * peaks + 5)] = 1.0 / spread**2
         return gradient, curvature
 
+    def _point(self, model: PeakModel, reach: FloatArray) -> _Point:
+        entries = self._entries(model, reach)
+        return _Point(model, entries, *self._parts(model, entries))
+
     def _moved(self, model: PeakModel, shift: FloatArray) -> PeakModel:
         peaks = model.position.shape[0]
         fwhm = shape_along(model.position, model.widths).fwhm * np.exp(model.log_factor)
@@ -169,8 +186,9 @@ class JointFit:
             coefficients=model.coefficients + shift[3 * peaks + 5 :],
         )
 
-    def _objective(self, model: PeakModel, calculated: FloatArray, variance: FloatArray) -> float:
-        chi_square = float(np.sum((self.intensity - calculated) ** 2 / variance))
+    def _objective(self, point: _Point, variance: FloatArray) -> float:
+        model = point.model
+        chi_square = float(np.sum((self.intensity - (point.peaks + point.base)) ** 2 / variance))
         penalty = float(np.sum(model.log_factor**2)) / self.width_freedom**2
         rough = float(model.coefficients @ self.background.basis.penalty @ model.coefficients)
         away = float(np.sum(self.anchor * (model.coefficients - self.background.coefficients) ** 2))
@@ -187,37 +205,32 @@ class JointFit:
         model = replace(
             model, position=model.position[order], area=model.area[order], log_factor=model.log_factor[order]
         )
-        free = self._free(model, final)
-        reach = self._reach(model)
-        entries = self._entries(model, reach)
-        peaks, base = self._parts(model, entries)
-        damping = 1e-3
-        for _ in range(steps):
-            variance = self._variance(peaks, base, final)
-            normal, right = self._normal_equations(model, entries, peaks + base, variance)
-            normal, right = normal[np.ix_(free, free)], right[free]
-            before = self._objective(model, peaks + base, variance)
-            after, accepted = before, False
-            for _ in range(4):
+        free, reach = self._free(model, final), self._reach(model)
+        start = self._point(model, reach)
+
+        def linearised(point: _Point) -> Linearised[_Point]:
+            variance = self._variance(point, final)
+            normal, right = self._normal_equations(point, variance)
+            normal = normal[np.ix_(free, free)]
+
+            def moved(step: FloatArray) -> _Point:
                 shift = np.zeros(free.shape[0])
-                shift[free] = _solve(normal + np.diag(damping * np.diag(normal)), right)
-                trial = self._moved(model, shift)
-                trial_entries = self._entries(trial, reach)
-                trial_peaks, trial_base = self._parts(trial, trial_entries)
-                after = self._objective(trial, trial_peaks + trial_base, variance)
-                if after < before:
-                    accepted = True
-                    break
-                damping *= 8.0
-            if not accepted:
-                break
-            model, entries, peaks, base = trial, trial_entries, trial_peaks, trial_base
-            damping = max(damping / 5.0, 1e-6)
-            if before - after < 0.5 + 1e-4 * before:
-                break
-        variance = self._variance(peaks, base, True)
-        normal, _ = self._normal_equations(model, entries, peaks + base, variance)
-        return self._fitted(model, peaks, base, variance, _inverse(normal))
+                shift[free] = step
+                return self._point(self._moved(point.model, shift), reach)
+
+            return Linearised(
+                matrix=normal + np.diag(1e-10 * np.diag(normal)),
+                gradient=right[free],
+                damped=np.diag(normal),
+                moved=moved,
+                misfit=lambda point: self._objective(point, variance),
+            )
+
+        stops = stops_below(LEAST_GAIN, LEAST_FALL)
+        point = minimise(linearised, start, cycles=steps, damping=DAMPING, stops=stops)
+        variance = self._variance(point, True)
+        normal, _ = self._normal_equations(point, variance)
+        return self._fitted(point.model, point.peaks, point.base, variance, _inverse(normal))
 
     def _free(self, model: PeakModel, final: bool) -> NDArray[np.bool_]:
         """Which parameters move: finally the peaks only, before that the widths too, given three peaks."""
@@ -227,18 +240,16 @@ class JointFit:
         free[count + 5 :] = not final
         return free
 
-    def _normal_equations(
-        self, model: PeakModel, entries: _Entries, calculated: FloatArray, variance: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        jacobian = self._jacobian(model, entries)
+    def _normal_equations(self, point: _Point, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
+        jacobian = self._jacobian(point.model, point.entries)
         weighted = csc_array(diags_array(1.0 / variance) @ jacobian)
-        gradient, curvature = self._penalty(model)
+        gradient, curvature = self._penalty(point.model)
         normal = (jacobian.T @ weighted).toarray() + curvature
-        return normal, weighted.T @ (self.intensity - calculated) - gradient
+        return normal, weighted.T @ (self.intensity - point.peaks - point.base) - gradient
 
-    def _variance(self, peaks: FloatArray, base: FloatArray, final: bool) -> FloatArray:
+    def _variance(self, point: _Point, final: bool) -> FloatArray:
         """[G] noise of the model's intensities; before the final fit also what the model is known to lack."""
-        calculated = peaks + base
+        peaks, calculated = point.peaks, point.peaks + point.base
         variance = self.noise.variance(np.maximum(calculated, 0.0))
         if final:
             return variance
@@ -290,16 +301,6 @@ def _admissible(widths: FloatArray, two_theta: FloatArray, step: float) -> Float
     if lowest < least:
         bounded[2] += (least - lowest) * 1e4
     return bounded
-
-
-def _solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix * scale[:, None] * scale[None, :]
-    try:
-        factor = cho_factor(scaled + 1e-10 * np.eye(scale.shape[0]), check_finite=False)
-        return np.asarray(scale * cho_solve(factor, scale * right, check_finite=False))
-    except LinAlgError:
-        return np.asarray(scale * np.linalg.lstsq(scaled, scale * right, rcond=1e-10)[0])
 
 
 def _inverse(matrix: FloatArray) -> FloatArray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pxrdgen_crystallography.least_squares.batch import Evaluation, damped_step, minimise
 from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen_crystallography.structure_fit.levenberg_marquardt import Evaluation, damped_step, minimise
 
 #: a step moves no coordinate further than this fraction of the cell.
 MAX_STEP = 0.15

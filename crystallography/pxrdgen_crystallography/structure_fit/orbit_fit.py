@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.least_squares.batch import Evaluation, damped_step, minimise
 from pxrdgen_crystallography.structure_fit.contact_prior import STRENGTH, usual_contacts
 from pxrdgen_crystallography.structure_fit.coordinate_fit import MAX_STEP, U_RANGE, normal_equations, with_u_restraint
-from pxrdgen_crystallography.structure_fit.levenberg_marquardt import Evaluation, damped_step, minimise
 from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap, OrbitModel, OrbitParameters
 
 

@@ -1,4 +1,4 @@
-"""Damped Gauss-Newton steps that never raise the misfit (Levenberg 1944, Marquardt 1963, doi:10.1137/0111030)."""
+"""A refinement as a problem of damped least squares: restraints, pinned parameters, and when it has converged."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pxrdgen_crystallography.least_squares import single
+from pxrdgen_crystallography.least_squares.single import DampingRule, Linearised
 from pxrdgen_refiners.profile_model import Objective
 from pxrdgen_refiners.quantity import Quantity
 from pxrdgen_refiners.state import Freedom, State
 
 FloatArray = NDArray[np.float64]
 
-FIRST_DAMPING, LEAST_DAMPING = 1e-3, 1e-9
-TRIES = 6
+DAMPING = DampingRule(least=1e-9, lower=0.2, higher=6.0, tries=6)
 #: numbers of a quantity that change nothing are damped as if they changed this share of its mean.
 FLOOR = 1e-3
 LEAST_GAIN = 1e-7
@@ -51,48 +52,59 @@ def minimise(
 
     Restraints count in units of chi^2 / ``points`` at the start, so that they weigh the same in good and in bad fits.
     """
-    chi_squared = objective.chi_squared(state)
-    unit = max(chi_squared, 1e-300) / points
-    total = chi_squared + unit * _restraint(freedom, state, active)
-    damping, converged = FIRST_DAMPING, False
-    for _ in range(cycles):
+    unit = max(objective.chi_squared(state), 1e-300) / points
+
+    def point_of(state: State) -> _Point:
+        chi_squared = objective.chi_squared(state)
+        residual, _ = freedom.restraints(state, active)
+        return _Point(state, chi_squared, chi_squared + unit * float(residual @ residual))
+
+    def linearised(point: _Point) -> Linearised[_Point]:
+        state = point.state
         matrix, gradient = objective.normal(state, active)
         residual, slope = freedom.restraints(state, active)
         matrix = matrix + unit * slope.T @ slope
         gradient = gradient - unit * slope.T @ residual
-        if not (np.isfinite(matrix).all() and np.isfinite(gradient).all()):
-            break
         rest = freedom.pinned(state, active, gradient)
         if rest.any():
             gradient = np.where(rest, 0.0, gradient)
             matrix = np.where(rest[:, None] | rest[None, :], np.diag(np.diag(matrix)), matrix)
-        floor = _floor(freedom, state, active, matrix)
-        gain = -1.0
-        for _ in range(TRIES):
-            step = _solved(matrix + damping * np.diag(floor), gradient)
-            trial = freedom.moved(state, active, step)
-            trial_chi_squared = objective.chi_squared(trial)
-            trial_total = trial_chi_squared + unit * _restraint(freedom, trial, active)
-            if np.isfinite(trial_total) and trial_total <= total:
-                gain = (total - trial_total) / max(total, 1e-300)
-                state, chi_squared, total = trial, trial_chi_squared, trial_total
-                damping = max(damping * 0.2, LEAST_DAMPING)
-                break
-            damping *= 6.0
+        return Linearised(
+            matrix=matrix,
+            gradient=gradient,
+            damped=_floor(freedom, state, active, matrix),
+            moved=lambda step: point_of(freedom.moved(state, active, step)),
+            misfit=lambda point: point.total,
+        )
+
+    stops = _Stops(unit, tolerance, least_gain)
+    best = single.minimise(linearised, point_of(state), cycles=cycles, damping=DAMPING, stops=stops)
+    return Minimum(state=best.state, chi_squared=best.chi_squared, converged=stops.converged)
+
+
+@dataclass(frozen=True)
+class _Point:
+    state: State
+    chi_squared: float
+    total: float  # restraints included
+
+
+class _Stops:
+    """Ends where steps gain little; remembers whether the last shifts were small."""
+
+    def __init__(self, unit: float, tolerance: float, least_gain: float) -> None:
+        self._unit, self._tolerance, self._least_gain = unit, tolerance, least_gain
+        self.converged = False
+
+    def __call__(self, before: float, after: float, gradient: FloatArray, step: FloatArray) -> bool:
+        gain = (before - after) / max(before, 1e-300)
         # what a full step would gain, in units of the noise, tells how far there is to go
-        ahead = float(gradient @ step) / unit
-        converged = ahead < tolerance**2 * len(step) or (gain < 0.0 and ahead < 1.0)
-        if gain < least_gain:
-            converged = converged or gain >= 0.0
-            break
-        if converged and gain < 1e-4:
-            break
-    return Minimum(state=state, chi_squared=chi_squared, converged=converged)
-
-
-def _restraint(freedom: Freedom, state: State, active: Sequence[Quantity]) -> float:
-    residual, _ = freedom.restraints(state, active)
-    return float(residual @ residual)
+        ahead = float(gradient @ step) / self._unit
+        self.converged = ahead < self._tolerance**2 * len(step) or (gain < 0.0 and ahead < 1.0)
+        if gain < self._least_gain:
+            self.converged = self.converged or gain >= 0.0
+            return True
+        return self.converged and gain < 1e-4
 
 
 def _floor(freedom: Freedom, state: State, active: Sequence[Quantity], matrix: FloatArray) -> FloatArray:
@@ -101,13 +113,3 @@ def _floor(freedom: Freedom, state: State, active: Sequence[Quantity], matrix: F
         if place.stop > place.start:
             diagonal[place] += FLOOR * diagonal[place].mean()
     return diagonal + 1e-300
-
-
-def _solved(matrix: FloatArray, gradient: FloatArray) -> FloatArray:
-    """Solution of a positive system after scaling its diagonal to 1, which spans many orders of magnitude."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix * scale[:, None] * scale
-    try:
-        return np.asarray(scale * np.linalg.solve(scaled, gradient * scale))
-    except np.linalg.LinAlgError:
-        return np.asarray(scale * np.linalg.lstsq(scaled, gradient * scale, rcond=1e-12)[0])

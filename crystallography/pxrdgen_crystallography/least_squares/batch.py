@@ -1,7 +1,8 @@
-"""Damped least squares for many independent fits at once (Levenberg 1944, Marquardt 1963, doi:10.1137/0111030).
+"""Damped least squares for many independent fits at once.
 
 Each fit has its own damping, lowered after a step that helps and raised after one that is taken back; fits that no
-longer gain rest, and the batch shrinks to those that do.
+longer gain rest, and the batch shrinks to those that do. Misfits and normal equations are evaluated together at every
+step, for some fits keep theirs while others do not; ``single``, where derivatives are dear, tries steps first.
 """
 
 from __future__ import annotations
