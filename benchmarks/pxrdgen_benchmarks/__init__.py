@@ -42,7 +42,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
         kind=ComponentKind.COMMANDS,
         name="bench",
         target="pxrdgen_benchmarks.bench:app",
-        interface_version=1,
+        interface_version=2,
         summary="Measure and compare: suites, ablations, tables.",
     )
     return (
@@ -52,7 +52,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
                 kind=ComponentKind.TASK,
                 name=name,
                 target=f"pxrdgen_benchmarks.tasks.{target}",
-                interface_version=1,
+                interface_version=2,
                 summary=summary,
             )
             for name, target, summary in _TASKS

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pxrdgen.lazy import door
+from pxrdgen.version_1 import serve_old_names
 
 __version__ = "0.1.0"
 
@@ -49,9 +50,8 @@ _HOMES = {
 }
 
 __all__ = ["__version__", *_HOMES]
-
-
 __getattr__ = door(__name__, _HOMES)
+serve_old_names()
 
 
 def __dir__() -> list[str]:

@@ -211,7 +211,7 @@ BAD_PLUGINS = """
 
     @hookimpl
     def pxrdgen_components():
-        def record(name, target, version=1, **more):
+        def record(name, target, version=2, **more):
             return ComponentRecord(
                 kind=ComponentKind.GENERATOR, name=name, target="{module}:" + target, interface_version=version, **more
             )

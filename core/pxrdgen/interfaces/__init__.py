@@ -6,6 +6,8 @@ registered beside it. Importing this package loads no torch.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.interfaces.denoiser import Denoiser, Estimate
@@ -26,6 +28,7 @@ from pxrdgen.interfaces.trainable import (
     TrainableComponent,
 )
 from pxrdgen.interfaces.weights import Weights
+from pxrdgen.lazy import door
 
 __all__ = [
     "INTERFACE_VERSION",
@@ -53,3 +56,6 @@ __all__ = [
     "Value",
     "Weights",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = door(__name__, {"Generator": "pxrdgen.version_1"})

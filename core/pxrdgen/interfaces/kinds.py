@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 #: Version of the interfaces; additions keep it, anything an old plugin cannot survive raises it.
-INTERFACE_VERSION = 1
+INTERFACE_VERSION = 2
 
 
 class ComponentKind(StrEnum):

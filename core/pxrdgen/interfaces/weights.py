@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import JsonValue
+if TYPE_CHECKING:
+    from pydantic import JsonValue
 
-from pxrdgen.interfaces.kinds import ComponentKind
+    from pxrdgen.interfaces.kinds import ComponentKind
 
 BuiltT = TypeVar("BuiltT")
 

@@ -32,6 +32,7 @@ INTERFACES: Mapping[ComponentKind, type] = {
     ComponentKind.TRACKER: interfaces.Tracker,
     ComponentKind.WEIGHTS: interfaces.Weights,
 }
+_UNCHECKED_IN_VERSION_1 = frozenset({ComponentKind.ENCODER, ComponentKind.STRUCTURE_ENCODER, ComponentKind.TRACKER})
 
 
 class Compatibility(StrEnum):
@@ -86,7 +87,8 @@ def load_target(component: Component) -> Any:
         BrokenPluginError: it cannot be imported, or does not fit the interface of its kind.
     """
     target = _import_target(component, component.record.target)
-    interface = INTERFACES.get(component.record.kind)
+    kind, old = component.record.kind, component.compatibility is Compatibility.OLD
+    interface = None if old and kind in _UNCHECKED_IN_VERSION_1 else INTERFACES.get(kind)
     if interface and not (isinstance(target, type) and issubclass(target, interface)):
         raise BrokenPluginError(
             f"{title(component)} is {component.record.target}, which is not a subclass of "

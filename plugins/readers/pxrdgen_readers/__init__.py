@@ -31,7 +31,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name=name,
             target=f"pxrdgen_readers.{target}",
             options=NoOptions,
-            interface_version=1,
+            interface_version=2,
             summary=summary,
         )
         for name, target, summary in _READERS

@@ -20,7 +20,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name="least_squares",
             target="pxrdgen_refiners.least_squares:LeastSquares",
             options=LeastSquaresOptions,
-            interface_version=1,
+            interface_version=2,
             summary="Rietveld refinement of the whole profile, staged, with symmetry; needs nothing else",
             citations=(RIETVELD,),
         ),

@@ -18,7 +18,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name="mlflow",
             target="pxrdgen_trackers.mlflow_tracker:MlflowTracker",
             options="pxrdgen_trackers.options:MlflowOptions",
-            interface_version=1,
+            interface_version=2,
             summary="an SQLite file, or any MLflow server",
         ),
         ComponentRecord(
@@ -26,14 +26,14 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name="jsonl",
             target="pxrdgen_trackers.jsonl:JsonlTracker",
             options="pxrdgen_trackers.options:JsonlOptions",
-            interface_version=1,
+            interface_version=2,
             summary="a folder a run with JSON lines and copies of its files",
         ),
         ComponentRecord(
             kind=ComponentKind.TRACKER,
             name="none",
             target="pxrdgen_trackers.silent:SilentTracker",
-            interface_version=1,
+            interface_version=2,
             summary="nothing is written down",
         ),
     )

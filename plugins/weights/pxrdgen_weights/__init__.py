@@ -31,7 +31,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name="file",
             target="pxrdgen_learning.weights.restore:NamedFile",
             options="pxrdgen_learning.weights.restore:FileOptions",
-            interface_version=1,
+            interface_version=2,
             summary="any .safetensors file with its card; specs write its path instead of a name",
         ),
         *_shipped(),
@@ -44,7 +44,7 @@ def _shipped() -> Iterable[ComponentRecord]:
             kind=ComponentKind.WEIGHTS,
             name=name,
             target=f"pxrdgen_weights.shipped:{class_name}",
-            interface_version=1,
+            interface_version=2,
             summary=f"{name}.safetensors; see pxrdgen weights list",
         )
         for name, class_name in _SHIPPED.items()

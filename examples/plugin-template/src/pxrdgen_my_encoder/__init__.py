@@ -16,7 +16,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             name="my-encoder",
             target="pxrdgen_my_encoder.component:MyEncoder",
             options="pxrdgen_my_encoder.options:MyEncoderOptions",
-            interface_version=1,
+            interface_version=2,
             summary="a deep set of peaks",
         )
     ]
