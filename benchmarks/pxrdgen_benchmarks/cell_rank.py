@@ -143,7 +143,7 @@ def _angles(cell: UnitCell, wavelength: float, high: float) -> np.ndarray[tuple[
 
     basis = cell.basis
     lines = lines_of(basis, wavelength, 1.0, high)
-    return bragg_angles(lines, reciprocal_metric_of(basis), wavelength) if len(lines) else np.zeros(0)
+    return bragg_angles(lines.hkl[lines.first], reciprocal_metric_of(basis), wavelength) if len(lines) else np.zeros(0)
 
 
 #: a pattern, its formula and Z (either may be withheld) to cells; raises PxrdgenError when it refuses.

@@ -7,7 +7,7 @@ import pytest
 
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_crystallography.preparation.noise import estimate_noise
-from pxrdgen_crystallography.preparation.repair import repaired
+from pxrdgen_crystallography.preparation.repair import repair
 
 
 def counts(level: float = 100.0, seed: int = 0) -> PowderPattern:
@@ -25,14 +25,14 @@ def changed(pattern: PowderPattern, rows: slice, value: float) -> PowderPattern:
 @pytest.mark.parametrize("level", [2.0, 20.0, 1000.0])
 def test_a_sound_pattern_is_left_alone(level: float) -> None:
     pattern = counts(level)
-    mended, notes = repaired(pattern)
+    mended, notes = repair(pattern)
     assert notes == ()
     assert np.array_equal(mended.intensity, pattern.intensity)
 
 
 def test_zeros_at_the_end_and_in_the_middle_are_left_out() -> None:
     pattern = changed(changed(counts(), slice(-20, None), 0.0), slice(1000, 1050), 0.0)
-    mended, notes = repaired(pattern)
+    mended, notes = repair(pattern)
     assert len(mended) == len(pattern) - 70
     assert len(notes) == 2
     assert "25-25.98 degrees" in notes[0]
@@ -41,14 +41,14 @@ def test_zeros_at_the_end_and_in_the_middle_are_left_out() -> None:
 
 def test_the_shadow_of_a_beam_stop_is_left_out() -> None:
     pattern = changed(counts(), slice(0, 60), 8.0)
-    mended, notes = repaired(pattern)
+    mended, notes = repair(pattern)
     assert 6.15 <= mended.two_theta[0] < 8.0
     assert "shadowed" in notes[0]
 
 
 def test_a_spike_of_one_point_is_replaced_and_a_narrow_peak_is_not() -> None:
     pattern = changed(counts(), slice(500, 501), 5000.0)
-    mended, notes = repaired(pattern)
+    mended, notes = repair(pattern)
     assert mended.intensity[500] < 200.0
     assert "1 isolated outlier" in notes[0]
     crest = int(np.argmax(counts().intensity))
@@ -58,7 +58,7 @@ def test_a_spike_of_one_point_is_replaced_and_a_narrow_peak_is_not() -> None:
 def test_a_background_subtracted_elsewhere_is_lifted_above_zero() -> None:
     pattern = counts()
     below = PowderPattern(two_theta=pattern.two_theta, intensity=pattern.intensity - 100.0)
-    mended, notes = repaired(below)
+    mended, notes = repair(below)
     assert "background had been subtracted" in notes[0]
     assert np.mean(mended.intensity < 0) < 0.01
 

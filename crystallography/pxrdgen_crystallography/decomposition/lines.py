@@ -63,16 +63,15 @@ def lines_of(basis: FloatArray, wavelength: float, low: float, high: float, *, s
     keep = (s > s_min) & (s < s_max)
     hkl, s = hkl[keep], s[keep]
     order = np.argsort(s, kind="stable")
-    hkl, two_theta = hkl[order], np.degrees(2.0 * np.arcsin(s[order] * wavelength))
+    hkl = hkl[order]
     new_line = np.ones(len(hkl), dtype=bool)
-    new_line[1:] = np.diff(two_theta) > same
+    new_line[1:] = np.diff(bragg_angles(hkl, metric, wavelength)) > same
     return Lines(hkl=hkl, line=np.cumsum(new_line) - 1, first=np.flatnonzero(new_line))
 
 
-def bragg_angles(lines: Lines, reciprocal_metric: FloatArray, wavelength: float) -> FloatArray:
-    """[K] 2theta of each line in degrees, without any instrument shift."""
-    s = s_of(lines.hkl[lines.first], reciprocal_metric)
-    return np.degrees(2.0 * np.arcsin(np.clip(s * wavelength, 0.0, 1.0)))
+def bragg_angles(hkl: FloatArray, reciprocal_metric: FloatArray, wavelength: float) -> FloatArray:
+    """[H] 2theta of reflections [H, 3] in degrees, without any instrument shift."""
+    return np.degrees(2.0 * np.arcsin(np.clip(s_of(hkl, reciprocal_metric) * wavelength, 0.0, 1.0)))
 
 
 def shape_matrix(
@@ -82,7 +81,7 @@ def shape_matrix(
 
     ``broadening`` multiplies the widths: a blurred model finds peaks it does not yet overlap.
     """
-    two_theta = bragg_angles(lines, reciprocal_metric, instrument.radiation.wavelength)
+    two_theta = bragg_angles(lines.hkl[lines.first], reciprocal_metric, instrument.radiation.wavelength)
     width, mixing = line_widths(np.radians(two_theta) / 2.0, instrument)
     width = width * broadening
     blocks = [

@@ -71,7 +71,7 @@ def judge_cells(cells: Sequence[UnitCell], lines: ObservedLines, *, coarse: bool
         parameters = np.stack([entry for _, entry in members])
         for stages in ((), COARSE_STAGES) if coarse else ((),):
             fit = _settled(lattice, parameters, lines, stages)
-            judged.extend(weighed(fit, lines, [number for number, _ in members]))
+            judged.extend(weigh(fit, lines, [number for number, _ in members]))
     return sorted(judged, key=lambda entry: -entry.weight)
 
 
@@ -90,7 +90,7 @@ def _settled(
     return fit_positions(lattice, parameters, lines, rounds=6, start_width=0.05, zero=zero)
 
 
-def weighed(fit: PositionFit, lines: ObservedLines, sources: Sequence[int] | None = None) -> list[JudgedLattice]:
+def weigh(fit: PositionFit, lines: ObservedLines, sources: Sequence[int] | None = None) -> list[JudgedLattice]:
     """The sound ones of fitted lattices, in their order; ``sources`` [M] number the proposals they came from."""
     judged = []
     for row in np.flatnonzero(fit.sound).tolist():

@@ -13,7 +13,7 @@ from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_crystallography.preparation.noise import Noise, estimate_noise
 from pxrdgen_crystallography.preparation.peaks import PeakSearch, search_peaks
-from pxrdgen_crystallography.preparation.repair import repaired
+from pxrdgen_crystallography.preparation.repair import repair
 from pxrdgen_crystallography.preparation.spectral_lines import notes_on_spectral_lines
 
 FloatArray = NDArray[np.float64]
@@ -38,7 +38,7 @@ def prepare(
         PatternError: a range runs backwards, or leaves too few points.
     """
     cropped = _cropped(pattern, ranges, exclude)
-    mended, notes = repaired(cropped)
+    mended, notes = repair(cropped)
     if len(mended) < MINIMUM_POINTS:
         raise PatternError(
             f"got a pattern of {len(mended)} points, expected at least {MINIMUM_POINTS} to tell peaks from background; "

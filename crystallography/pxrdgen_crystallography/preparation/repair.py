@@ -128,7 +128,7 @@ def without_negatives(pattern: PowderPattern) -> tuple[PowderPattern, list[str]]
     return replace(pattern, intensity=pattern.intensity + lift), [note]
 
 
-def repaired(pattern: PowderPattern) -> tuple[PowderPattern, tuple[str, ...]]:
+def repair(pattern: PowderPattern) -> tuple[PowderPattern, tuple[str, ...]]:
     """The pattern after all repairs, and a sentence for each."""
     notes: list[str] = []
     for repair in (without_negatives, without_zero_stretches, without_dead_ends, without_spikes):

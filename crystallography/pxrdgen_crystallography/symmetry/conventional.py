@@ -16,7 +16,7 @@ from pxrdgen.values.space_group import SpaceGroup, parse_space_group, settings_o
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_crystallography.lattice.centring import primitive_vectors
 from pxrdgen_crystallography.symmetry.origin import find_origin
-from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, inverted
+from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invert
 
 if TYPE_CHECKING:
     from pxrdgen.values.problem import StructureProblem
@@ -97,7 +97,7 @@ def to_conventional(
         sym = smaller
     wanted = problem.space_group if problem is not None else None
     if wanted is not None and ENANTIOMORPHS.get(sym.number) == wanted.number:
-        sym = inverted(sym, wanted.number)
+        sym = invert(sym, wanted.number)
         notes.append(f"the mirror image was chosen to agree with {wanted.hm_symbol}; the pattern is the same for both")
     for to_setting, group, remarks in _descriptions(sym, reduction, problem):
         found = _describe(sym, to_setting, group)

@@ -88,7 +88,7 @@ def invariance_error(sym: SymmetrisedCrystal) -> float:
     return float(np.linalg.norm(delta @ sym.crystal.basis, axis=2).max())
 
 
-def inverted(sym: SymmetrisedCrystal, number: int) -> SymmetrisedCrystal:
+def invert(sym: SymmetrisedCrystal, number: int) -> SymmetrisedCrystal:
     """The mirror image -x of a structure; powder data cannot tell it apart. ``number`` is the group of the image."""
     return replace(
         sym,

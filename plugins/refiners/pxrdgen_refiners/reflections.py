@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen_crystallography.decomposition.lines import lines_of, s_of
+from pxrdgen_crystallography.decomposition.lines import bragg_angles, lines_of, reciprocal_metric_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -53,8 +53,9 @@ def reflections_of(
         return Reflections(hkl=np.zeros((0, 3)), starts=np.zeros(0, dtype=np.int64), outside=np.zeros(0, dtype=bool))
     # incommensurate coefficients: no two strains cancel by accident
     mixture: FloatArray = np.einsum("q,qij->ij", TEST_STRAIN * np.cos(1.7 * np.arange(len(strains)) + 0.4), strains)
-    angle = _angles(hkl, basis, wavelength)
-    test = _angles(hkl, np.asarray(basis @ (np.eye(3) + mixture)), wavelength)
+    angle = bragg_angles(hkl, reciprocal_metric_of(basis), wavelength)
+    strained = np.asarray(basis @ (np.eye(3) + mixture))
+    test = bragg_angles(hkl, reciprocal_metric_of(strained), wavelength)
     group = _gathered(angle, np.zeros(len(hkl), dtype=np.int64))
     group = _gathered(test, group)
     order = np.argsort(group, kind="stable")
@@ -70,11 +71,6 @@ def reflections_of(
         starts=np.cumsum(sizes) - sizes,
         outside=(position < span[0]) | (position > span[1]),
     )
-
-
-def _angles(hkl: FloatArray, basis: FloatArray, wavelength: float) -> FloatArray:
-    s = s_of(hkl, np.asarray(np.linalg.inv(basis @ basis.T), dtype=np.float64))
-    return np.degrees(2.0 * np.arcsin(np.clip(s * wavelength, 0.0, 1.0)))
 
 
 def _gathered(angle: FloatArray, group: IntArray) -> IntArray:

@@ -22,7 +22,7 @@ POLISHING, STRAIN_STEP, ZERO_STEP = 3, 2e-5, 1e-3
 LARGEST_STRAIN, LARGEST_ZERO = 5e-3, 0.1
 
 
-def polished(prepared: PreparedPattern, decomposition: Decomposition, rotations: IntArray) -> Decomposition:
+def polish(prepared: PreparedPattern, decomposition: Decomposition, rotations: IntArray) -> Decomposition:
     """The decomposition with cell and zero refined once more, the cell keeping the symmetry of ``rotations`` [H, 3, 3].
 
     Gauss-Newton steps on zero and allowed strains, solved together with the line intensities. Only ``basis`` and

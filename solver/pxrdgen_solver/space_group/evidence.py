@@ -13,7 +13,7 @@ from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.space_groups.placements import Placement
 from pxrdgen_crystallography.space_groups.subgroups import TIGHT
-from pxrdgen_solver.space_group.cell_polish import polished
+from pxrdgen_solver.space_group.cell_polish import polish
 from pxrdgen_solver.space_group.line_fit import LineFit, fit_lines
 from pxrdgen_solver.space_group.wilson import expected_scale, line_model, log_likelihoods
 
@@ -61,7 +61,7 @@ def evidence_of(
             if key not in fits:
                 symmetric = replace(decomposition, basis=_shaped(decomposition.basis, placement.metric))
                 # operations act on columns of coordinates, strains want them acting on rows of the basis
-                symmetric = polished(prepared, symmetric, placement.rotations.transpose(0, 2, 1))
+                symmetric = polish(prepared, symmetric, placement.rotations.transpose(0, 2, 1))
                 fits[key] = _CellFit(prepared, symmetric, species, plain)
             fit = fits[key]
         found.append(fit.evidence(placement, strain))

@@ -88,7 +88,7 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
     wavelength = instrument.radiation.wavelength
     metric = reciprocal_metric_of(basis)
     lines = lines_of(basis, wavelength, max(float(grid[0]) - 0.3, 0.5), min(float(grid[-1]) + 0.5, 179.0))
-    angles = bragg_angles(lines, metric, wavelength)
+    angles = bragg_angles(lines.hkl[lines.first], metric, wavelength)
     width, _ = line_widths(np.radians(angles) / 2.0, instrument)
     shapes = shape_matrix(lines, metric, instrument, grid)
     inside = measured_lines(shapes, grid, instrument.radiation)

@@ -21,7 +21,7 @@ from pxrdgen_crystallography.space_groups.prior import GroupPrior, group_prior
 from pxrdgen_crystallography.space_groups.subgroups import LatticeSymmetry, lattice_symmetry
 from pxrdgen_crystallography.space_groups.symbols import extinction_symbol
 from pxrdgen_crystallography.symmetry.conventional import ENANTIOMORPHS
-from pxrdgen_solver.space_group.cell_polish import polished
+from pxrdgen_solver.space_group.cell_polish import polish
 from pxrdgen_solver.space_group.evidence import GroupEvidence, evidence_of
 from pxrdgen_solver.space_group.values import ExtinctionClass, RankedGroups
 
@@ -53,7 +53,7 @@ def rank_space_groups(
     lattice = lattice_symmetry(decomposition.basis)
     if len(lattice.exact) < len(lattice.rotations):
         # a decomposition ties the parameters of a cell that is nearly symmetric; here they must part if they can
-        decomposition = polished(prepared, decomposition, lattice.exact_rotations)
+        decomposition = polish(prepared, decomposition, lattice.exact_rotations)
         lattice = lattice_symmetry(decomposition.basis)
     basis = decomposition.basis
     if problem.space_group is not None:

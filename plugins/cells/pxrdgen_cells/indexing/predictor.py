@@ -14,7 +14,7 @@ from pxrdgen.values.cells import CellHypothesis, CellProblem
 from pxrdgen_cells.indexing.line_table import line_table
 from pxrdgen_cells.indexing.options import IndexingOptions
 from pxrdgen_cells.indexing.trials import Trier
-from pxrdgen_crystallography.indexing.judge import JudgedLattice, weighed, without_repeats
+from pxrdgen_crystallography.indexing.judge import JudgedLattice, weigh, without_repeats
 from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
 from pxrdgen_crystallography.indexing.position_fit import fit_positions
 from pxrdgen_crystallography.lattice.bravais import BRAVAIS_LATTICES, BravaisLattice, CrystalSystem, index_list
@@ -106,7 +106,7 @@ class Indexing(CellPredictor):
         chosen = order[: max(_WEIGHED, int(0.06 * len(order)))]
         chosen = chosen[rough.sound[chosen]]
         parameters, zero = rough.parameters[chosen], rough.zero[chosen]
-        return weighed(fit_positions(lattice, parameters, lines, start_width=0.03, zero=zero), lines)
+        return weigh(fit_positions(lattice, parameters, lines, start_width=0.03, zero=zero), lines)
 
     def _convinces(self, best: JudgedLattice, lines: ObservedLines) -> bool:
         share = np.sqrt(lines.strength)

@@ -74,7 +74,7 @@ def screening(prepared: PreparedPattern, hypothesis: CellHypothesis) -> float:
     lines = lines_of(basis, peaks.wavelength, low, high)
     if not len(lines) or not len(peaks):
         return -math.inf
-    angles = bragg_angles(lines, reciprocal_metric_of(basis), peaks.wavelength) + hypothesis.zero
+    angles = bragg_angles(lines.hkl[lines.first], reciprocal_metric_of(basis), peaks.wavelength) + hypothesis.zero
     place = np.clip(np.searchsorted(angles, peaks.two_theta), 1, max(len(angles) - 1, 1))
     beside = np.clip(np.stack([place - 1, place]), 0, len(angles) - 1)
     distance = np.abs(peaks.two_theta - angles[beside]).min(axis=0)
