@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from pxrdgen.values.pattern import PowderPattern as PowderPattern
     from pxrdgen.values.solution import Solution as Solution
     from pxrdgen_app.door.index import index as index
+    from pxrdgen_app.door.read import read_pattern as read_pattern
     from pxrdgen_app.door.refine import refine as refine
+    from pxrdgen_app.door.simulate import simulate as simulate
     from pxrdgen_app.door.solve import solve as solve
+    from pxrdgen_app.examples.examples import example as example
+    from pxrdgen_app.report.solutions import save_solution as save_solution
 
 _HOMES = {
     "CellAnswer": "pxrdgen.values.cells",
@@ -44,8 +48,12 @@ _HOMES = {
     "Registry": "pxrdgen.plugins.registry",
     "Solution": "pxrdgen.values.solution",
     "UnitCell": "pxrdgen.values.cell",
+    "example": "pxrdgen_app.examples.examples",
     "index": "pxrdgen_app.door.index",
+    "read_pattern": "pxrdgen_app.door.read",
     "refine": "pxrdgen_app.door.refine",
+    "save_solution": "pxrdgen_app.report.solutions",
+    "simulate": "pxrdgen_app.door.simulate",
     "solve": "pxrdgen_app.door.solve",
 }
 

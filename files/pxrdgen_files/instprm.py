@@ -16,15 +16,12 @@ from pathlib import Path
 
 from pxrdgen.errors import InstrumentError
 from pxrdgen.values.instrument import INSTRUMENTS, Instrument, Radiation, named_instrument, radiation_from
-from pxrdgen.values.pattern import PowderPattern
-from pxrdgen_files.measurement import FROM_FILE, GIVEN, RADIATION_SOURCE
+from pxrdgen.values.pattern import PowderPattern, RadiationSource
 
 #: larger than any parameter file; a refinement project with data is not one.
 MAX_BYTES = 256 * 1024
 #: endings that say a text names a file and not a shipped instrument.
 SUFFIXES = (".instprm", ".prm", ".ins", ".iparm")
-#: ``metadata[RADIATION_SOURCE]`` when the lines come from an instrument.
-FROM_INSTRUMENT = "instrument"
 
 _WIDTHS = {"U": "u", "V": "v", "W": "w", "X": "x", "Y": "y", "SH/L": "sh_l", "Zero": "zero", "Polariz.": "polarization"}
 
@@ -48,11 +45,10 @@ def with_instrument(pattern: PowderPattern, instrument: Instrument | str) -> Pow
     """
     chosen = chosen_instrument(instrument) if isinstance(instrument, str) else instrument
     shipped = isinstance(instrument, str) and instrument in INSTRUMENTS
-    source = pattern.metadata.get(RADIATION_SOURCE)
-    if source == GIVEN or (shipped and source == FROM_FILE):
+    source = pattern.radiation_source
+    if source is RadiationSource.GIVEN or (shipped and source is RadiationSource.FILE):
         return replace(pattern, instrument=replace(chosen, radiation=pattern.instrument.radiation))
-    metadata = {**pattern.metadata, RADIATION_SOURCE: FROM_INSTRUMENT}
-    return replace(pattern, instrument=chosen, metadata=metadata)
+    return replace(pattern, instrument=chosen, radiation_source=RadiationSource.INSTRUMENT)
 
 
 def read_instrument(path: Path) -> Instrument:

@@ -1,6 +1,6 @@
 """From the scans a file holds to one valid powder pattern, with every repair said aloud.
 
-A reader of any format fills in a :class:`Measurement`; :func:`to_pattern` does what all formats need alike:
+A reader of any format fills in a :class:`Recording`; :func:`to_pattern` does what all formats need alike:
 choose or stitch scans, put angles in order, merge repeated ones, refuse what is not a number.
 """
 
@@ -16,13 +16,9 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import LABORATORY, Instrument, Radiation
-from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.pattern import PowderPattern, RadiationSource
 
 FloatArray = NDArray[np.float64]
-
-#: ``metadata[RADIATION_SOURCE]``: where the wavelength comes from, one of the three values below.
-RADIATION_SOURCE = "radiation_source"
-FROM_FILE, GIVEN, ASSUMED = "file", "given", "assumed"
 
 #: Largest pattern file read, in bytes; real ones are a hundredth of it.
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -64,7 +60,7 @@ class Scan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measurement:
+class Recording:
     """What a reader found in a file.
 
     Args:
@@ -80,21 +76,14 @@ class Measurement:
     notes: tuple[str, ...] = ()
 
 
-def notes_of(pattern: PowderPattern) -> tuple[str, ...]:
-    """The sentences on repairs and assumptions that travel with a pattern."""
-    text = pattern.metadata.get("notes", "")
-    return tuple(line for line in text.split("\n") if line)
-
-
-def with_radiation(pattern: PowderPattern, radiation: Radiation, source: str, *notes: str) -> PowderPattern:
-    """The pattern with other lines; ``source`` is one of ``file``, ``given``, ``assumed``."""
+def with_radiation(pattern: PowderPattern, radiation: Radiation, source: RadiationSource, *notes: str) -> PowderPattern:
+    """The pattern with other lines, and who said so."""
     instrument = replace(LABORATORY, radiation=radiation) if radiation.is_doublet else Instrument(radiation=radiation)
-    metadata = dict(pattern.metadata)
-    metadata[RADIATION_SOURCE] = source
-    return replace(pattern, instrument=instrument, metadata=_with_notes(metadata, (*notes_of(pattern), *notes)))
+    said = tuple(dict.fromkeys((*pattern.notes, *notes)))
+    return replace(pattern, instrument=instrument, radiation_source=source, notes=said)
 
 
-def to_pattern(measurement: Measurement) -> PowderPattern:
+def to_pattern(recording: Recording) -> PowderPattern:
     """One pattern from the scans of a file.
 
     Descending scans are reversed, scans of neighbouring ranges stitched (counts brought to one counting time),
@@ -104,8 +93,8 @@ def to_pattern(measurement: Measurement) -> PowderPattern:
     Raises:
         PatternError: no scan, lengths differ, a value is not a number, angles that wander, fewer than 2 points.
     """
-    notes = list(measurement.notes)
-    scans = [_upwards(_checked(scan), notes) for scan in measurement.scans]
+    notes = list(recording.notes)
+    scans = [_upwards(_checked(scan), notes) for scan in recording.scans]
     if not scans:
         raise PatternError("got a file without a scan, expected at least one; is it a settings file?")
     with np.errstate(all="ignore"):
@@ -113,17 +102,17 @@ def to_pattern(measurement: Measurement) -> PowderPattern:
         two_theta, intensity, sigma = _joined(chosen, notes)
         two_theta, intensity, sigma = _usable(two_theta, intensity, sigma, notes)
         two_theta, intensity, sigma = _increasing(two_theta, intensity, sigma, notes)
-    metadata = {key: value for key, value in measurement.metadata.items() if value}
+    metadata = MappingProxyType({key: value for key, value in recording.metadata.items() if value})
     pattern = PowderPattern(
-        two_theta=two_theta, intensity=intensity, sigma=sigma, metadata=_with_notes(metadata, tuple(notes))
+        two_theta=two_theta,
+        intensity=intensity,
+        sigma=sigma,
+        metadata=metadata,
+        notes=tuple(dict.fromkeys(" ".join(note.split()) for note in notes)),
     )
-    return pattern if measurement.radiation is None else with_radiation(pattern, measurement.radiation, FROM_FILE)
-
-
-def _with_notes(metadata: dict[str, str], notes: tuple[str, ...]) -> Mapping[str, str]:
-    lines = [" ".join(note.split()) for note in notes]
-    kept = {key: value for key, value in metadata.items() if key != "notes"}
-    return MappingProxyType({**kept, "notes": "\n".join(dict.fromkeys(lines))} if lines else kept)
+    return (
+        pattern if recording.radiation is None else with_radiation(pattern, recording.radiation, RadiationSource.FILE)
+    )
 
 
 def _checked(scan: Scan) -> Scan:

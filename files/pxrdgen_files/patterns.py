@@ -12,14 +12,9 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.values.instrument import CUKA, Radiation
-from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.pattern import PowderPattern, RadiationSource
 from pxrdgen_files.measurement import (
-    ASSUMED,
-    FROM_FILE,
-    GIVEN,
     MAX_FILE_BYTES,
-    RADIATION_SOURCE,
-    notes_of,
     with_radiation,
 )
 
@@ -51,8 +46,7 @@ def read_pattern(
     """The pattern in a file, its format told from the content.
 
     All readers sniff; they are tried by falling confidence until one succeeds. The wavelength is the file's, else
-    ``radiation``, else Cu K-alpha; ``metadata["radiation_source"]`` says ``file``, ``given`` or ``assumed``. What was
-    repaired or assumed is in ``metadata["notes"]``, one sentence a line (:func:`pxrdgen_files.measurement.notes_of`).
+    ``radiation``, else Cu K-alpha; the pattern says which. What was repaired or assumed is in its notes.
 
     Args:
         path: the file.
@@ -151,7 +145,7 @@ def _read(named: _Named, file: Path) -> PowderPattern:
 
 
 def _with_wavelength(pattern: PowderPattern, radiation: Radiation | None) -> PowderPattern:
-    stated = pattern.metadata.get(RADIATION_SOURCE) == FROM_FILE
+    stated = pattern.radiation_source is RadiationSource.FILE
     if stated:
         own = pattern.instrument.radiation
         if radiation is None or abs(own.mean_wavelength - radiation.mean_wavelength) < _SAME_WAVELENGTH:
@@ -160,10 +154,12 @@ def _with_wavelength(pattern: PowderPattern, radiation: Radiation | None) -> Pow
             f"the file states {own.wavelength:g} A, which is used; the {radiation.wavelength:g} A asked for is not: "
             "remove the wavelength from the file, or export two columns, to use it"
         )
-        return with_radiation(pattern, own, FROM_FILE, note)
+        return with_radiation(pattern, own, RadiationSource.FILE, note)
     if radiation is not None:
-        return with_radiation(pattern, radiation, GIVEN)
-    return with_radiation(pattern, CUKA, ASSUMED, "the file does not state the wavelength: Cu K-alpha is assumed")
+        return with_radiation(pattern, radiation, RadiationSource.GIVEN)
+    return with_radiation(
+        pattern, CUKA, RadiationSource.ASSUMED, "the file does not state the wavelength: Cu K-alpha is assumed"
+    )
 
 
-__all__ = ["MAX_FILE_BYTES", "notes_of", "read_pattern"]
+__all__ = ["MAX_FILE_BYTES", "read_pattern"]

@@ -8,6 +8,7 @@ import pytest
 import pxrdgen
 from pxrdgen.errors import InstrumentError
 from pxrdgen.values.instrument import LABORATORY
+from pxrdgen.values.pattern import RadiationSource
 from pxrdgen_files.instprm import read_instrument, with_instrument
 
 DOUBLET = (
@@ -73,7 +74,7 @@ def test_a_shipped_instrument_keeps_the_wavelength_the_file_states_and_a_paramet
         two_theta=np.linspace(10.0, 80.0, 100),
         intensity=np.ones(100),
         instrument=pxrdgen.Instrument(radiation=pxrdgen.Radiation(wavelengths=(0.7,))),
-        metadata={"radiation_source": "file"},
+        radiation_source=RadiationSource.FILE,
     )
     assert with_instrument(stated, "laboratory").instrument.radiation.wavelength == 0.7
     assert with_instrument(stated, "laboratory").instrument.u == LABORATORY.u

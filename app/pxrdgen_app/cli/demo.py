@@ -33,7 +33,8 @@ def command(
     """
     import pxrdgen
     from pxrdgen_app.cli.measured_pattern import pattern_facts, print_notes, read_measured
-    from pxrdgen_app.cli.solving import finish, progress_shown
+    from pxrdgen_app.cli.solving import finish
+    from pxrdgen_app.cli.watched import progress_shown
     from pxrdgen_app.examples.examples import example
     from pxrdgen_files.folders import check_output_folder
 

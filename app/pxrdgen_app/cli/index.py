@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,18 +12,14 @@ from pxrdgen_app.cli.measured_pattern import print_notes, read_measured
 from pxrdgen_app.cli.output_console import output_console
 from pxrdgen_app.cli.pattern_options import (
     ExcludedOption,
+    InstrumentOption,
     NumbersTogether,
     PatternArgument,
     RangesOption,
     WavelengthOption,
     angle_ranges,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pxrdgen.values.cells import CellAnswer
-    from pxrdgen_app.door.index import Progress
+from pxrdgen_app.cli.watched import progress_shown
 
 app = typer.Typer(add_completion=False)
 
@@ -42,6 +38,7 @@ def command(
     ] = None,
     z: Annotated[int | None, typer.Option("--z", help="Formula units in the primitive cell, with --formula.")] = None,
     wavelength: WavelengthOption = None,
+    instrument: InstrumentOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
     max_volume: Annotated[float, typer.Option("--max-volume", min=20.0, help="Of the primitive cell, A^3.")] = 1500.0,
@@ -68,10 +65,10 @@ def command(
     from pxrdgen.specs.pipeline import read_spec
     from pxrdgen_app.report.cells import answer_json, cell_table, details
 
-    measured, notes = read_measured(pattern, wavelength=wavelength)
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
     ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
-    answer = _watched(
-        lambda report: pxrdgen.index(
+    with progress_shown() as progress:
+        answer = pxrdgen.index(
             measured,
             formula,
             z=z,
@@ -81,9 +78,8 @@ def command(
             count=count,
             seed=seed,
             spec=None if spec is None else read_spec(spec),
-            progress=report,
+            progress=progress,
         )
-    )
     if answer.hypotheses:
         output_console(_PLAIN_WIDTH).print(cell_table(answer))
         for line in details(answer.hypotheses[0]):
@@ -94,14 +90,6 @@ def command(
         typer.echo(f"wrote {out}")
     if not answer.hypotheses:
         raise typer.Exit(NOTHING_FOUND)
-
-
-def _watched(work: Callable[[Progress], CellAnswer]) -> CellAnswer:
-    """The answer, with a spinner that names the stage on a terminal."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("finding peaks") as status:
-        return work(lambda stage, _: status.update(stage))
 
 
 def _write(path: Path, text: str) -> None:

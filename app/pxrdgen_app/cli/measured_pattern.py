@@ -26,18 +26,11 @@ def read_measured(
         InstrumentError: an unknown tube, wavelength or instrument.
         UnknownComponentError: an unknown reader.
     """
-    from pxrdgen.plugins.registry import default_registry
-    from pxrdgen.values.instrument import radiation_from
-    from pxrdgen_files.instprm import with_instrument
-    from pxrdgen_files.measurement import notes_of
-    from pxrdgen_files.patterns import read_pattern
+    from pxrdgen_app.door.read import read_pattern
 
-    radiation, remark = (None, "") if wavelength is None else radiation_from(wavelength)
-    measured = read_pattern(path, registry=default_registry(), radiation=radiation, reader=reader)
-    if instrument is not None:
-        measured = with_instrument(measured, instrument)
+    measured = read_pattern(path, instrument=instrument, wavelength=wavelength, reader=reader)
     typer.echo(first_line(measured, path))
-    return measured, tuple(note for note in (remark, *notes_of(measured)) if note)
+    return measured, measured.notes
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -71,7 +64,7 @@ def _wavelength_words(pattern: PowderPattern) -> str:
     """The lines, the tube's name and where they come from."""
     radiation = pattern.instrument.radiation
     lines = " / ".join(f"{wavelength:.6g}" for wavelength in radiation.wavelengths)
-    source = _SOURCES.get(pattern.metadata.get("radiation_source", ""), _ASSUMED)
+    source = _SOURCES.get(pattern.radiation_source, _ASSUMED)
     return f"{lines} A{f' ({radiation.name})' if radiation.name else ''}, {source}"
 
 

@@ -20,6 +20,7 @@ from pxrdgen_app.cli.pattern_options import (
     WavelengthOption,
     angle_ranges,
 )
+from pxrdgen_app.cli.watched import progress_shown
 
 app = typer.Typer(add_completion=False)
 
@@ -87,7 +88,7 @@ def command(
     target = folder_named_after(pattern, "_refined") if out is None else out
     check_output_folder(target, force=force)
     ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
-    with _progress_shown() as progress:
+    with progress_shown() as progress:
         refinement = pxrdgen.refine(
             measured,
             structure,
@@ -142,22 +143,3 @@ def _refiner(name: str | None, settings: Any, spec: Path | None) -> Any:
         except (ValueError, yaml.YAMLError):
             raise OptionError(f"got --set {text!r}, expected KEY=VALUE such as --set max_cycles=20") from None
     return chosen.model_copy(update={"options": options})
-
-
-def _progress_shown() -> Any:
-    """A spinner on a terminal; elsewhere a line on stderr as each stage begins."""
-    from contextlib import contextmanager
-
-    from rich.console import Console
-
-    console = Console(stderr=True)
-
-    @contextmanager
-    def shown() -> Any:
-        if not console.is_terminal:
-            yield lambda stage: typer.echo(stage, err=True)
-            return
-        with console.status("reading") as status:
-            yield lambda stage: status.update(stage)
-
-    return shown()

@@ -81,7 +81,8 @@ def command(
     """
     import pxrdgen
     from pxrdgen.specs.pipeline import read_spec
-    from pxrdgen_app.cli.solving import finish, progress_shown
+    from pxrdgen_app.cli.solving import finish
+    from pxrdgen_app.cli.watched import progress_shown
     from pxrdgen_files.folders import check_output_folder
 
     measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)

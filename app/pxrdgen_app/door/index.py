@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cells import CellAnswer
-from pxrdgen.values.instrument import Radiation, radiation_from
+from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen.values.progress import Progress
+from pxrdgen_app.door.read import take_pattern
 from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_solver.indexing.find_in_pattern import cells_of
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
-
-#: called with the stage and how much of it is done, 0-1.
-Progress = Callable[[str, float], None]
 
 
 def index(
@@ -25,6 +24,7 @@ def index(
     formula: str | None = None,
     *,
     z: int | None = None,
+    instrument: Instrument | str | None = None,
     wavelength: Radiation | str | float | None = None,
     ranges: Sequence[tuple[float, float]] = (),
     exclude: Sequence[tuple[float, float]] = (),
@@ -41,6 +41,7 @@ def index(
         pattern: a pattern, or a file of any format an installed reader knows.
         formula: of one formula unit; its volume helps to choose and gives Z.
         z: formula units in the primitive cell, where that is known.
+        instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
         wavelength: a tube or A, where the file says nothing.
         ranges, exclude: 2theta ranges (degrees) to use and to leave out.
         max_volume: of the primitive cell, A^3.
@@ -48,21 +49,18 @@ def index(
         seed: of predictors that draw at random.
         spec: names predictors and scorers; default: classical indexing.
         registry: of components; default: what is installed.
-        progress: called with stage and share done.
+        progress: called with stage and share done (and no score).
 
     Raises:
         InputError: something given cannot be used, or there are too few peaks.
     """
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen_crystallography.preparation import prepare
-    from pxrdgen_files.patterns import read_pattern
 
     registry = registry or default_registry()
     composition, notes = (None, ()) if formula is None else parse_formula(formula)
-    if not isinstance(pattern, PowderPattern):
-        radiation = radiation_from(wavelength)[0] if isinstance(wavelength, str | float | int) else wavelength
-        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
-    prepared = prepare(pattern, ranges=ranges, exclude=exclude)
+    measured, reading = take_pattern(pattern, instrument=instrument, wavelength=wavelength, registry=registry)
+    prepared = prepare(measured, ranges=ranges, exclude=exclude)
     answer = cells_of(
         prepared,
         composition,
@@ -75,5 +73,5 @@ def index(
         progress=progress,
     )
     return CellAnswer(
-        hypotheses=answer.hypotheses, nothing=answer.nothing, notes=(*notes, *prepared.notes, *answer.notes)
+        hypotheses=answer.hypotheses, nothing=answer.nothing, notes=(*notes, *reading, *prepared.notes, *answer.notes)
     )

@@ -12,12 +12,13 @@ from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_app.door.read import take_pattern
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
-    from pxrdgen_solver.refinement.run import Progress
+    from pxrdgen.values.progress import Progress
     from pxrdgen_solver.refinement.values import Refinement
 
 _DEFAULT = ComponentSpec(plugin="least_squares")
@@ -62,21 +63,13 @@ def refine(
     from pxrdgen.interfaces.refinement_options import RefinementOptions
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen_files.cif import read_cif
-    from pxrdgen_files.instprm import with_instrument
-    from pxrdgen_files.patterns import read_pattern
     from pxrdgen_solver.refinement.frame import frame_of, texture_axis_in
     from pxrdgen_solver.refinement.run import refine_crystal
 
     registry = registry or default_registry()
     crystal = structure if isinstance(structure, Crystal) else read_cif(structure)
     known = tuple(entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity)
-    if not isinstance(pattern, PowderPattern):
-        radiation = wavelength if isinstance(wavelength, Radiation) or wavelength is None else None
-        if wavelength is not None and radiation is None:
-            radiation, _ = radiation_from(wavelength)  # type: ignore[arg-type]
-        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
-    if instrument is not None:
-        pattern = with_instrument(pattern, instrument)
+    pattern, notes = take_pattern(pattern, instrument=instrument, wavelength=wavelength, registry=registry)
     spec = refiner if isinstance(refiner, ComponentSpec) else ComponentSpec(plugin=refiner)
     axis = None if texture is None else _axis(texture)
     if axis is not None:
@@ -106,7 +99,7 @@ def refine(
         "exclude": [list(pair) for pair in exclude],
         "citations": ["pxrdgen", *(work.key for work in component.record.citations), "moyo", "spglib", "gemmi"],
     }
-    return replace(found, provenance=MappingProxyType(dict(provenance)))
+    return replace(found, notes=(*notes, *found.notes), provenance=MappingProxyType(dict(provenance)))
 
 
 def _axis(texture: str) -> tuple[int, int, int] | None:

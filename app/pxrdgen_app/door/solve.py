@@ -12,14 +12,15 @@ from pxrdgen.errors import OptionError
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_app.door.read import take_pattern
 from pxrdgen_crystallography.formula.parse import parse_formula
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
+    from pxrdgen.values.progress import Progress
     from pxrdgen.values.solution import Solution
-    from pxrdgen_solver.loop.settings import Progress
 
 
 def solve(
@@ -67,8 +68,6 @@ def solve(
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.space_group import parse_space_group
     from pxrdgen_files.cif import read_cif
-    from pxrdgen_files.instprm import with_instrument
-    from pxrdgen_files.patterns import read_pattern
     from pxrdgen_solver.loop.solve_question import solve_question
     from pxrdgen_solver.question.question import Question
 
@@ -76,13 +75,9 @@ def solve(
     spec = _overridden(spec or PipelineSpec(), candidates, budget, seed)
     composition, formula_notes = parse_formula(formula)
     group = None if space_group is None else parse_space_group(space_group)
-    radiation, note = _radiation(wavelength)
-    if not isinstance(pattern, PowderPattern):
-        pattern = read_pattern(Path(pattern), registry=registry, radiation=radiation)
-    if instrument is not None:
-        pattern = with_instrument(pattern, instrument)
+    measured, notes = take_pattern(pattern, instrument=instrument, wavelength=wavelength, registry=registry)
     question = Question(
-        pattern=pattern,
+        pattern=measured,
         composition=composition,
         cell=cell if cell is None or isinstance(cell, UnitCell) else UnitCell.from_numbers(cell),
         z=z,
@@ -93,7 +88,7 @@ def solve(
         impurities=tuple(entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity),
     )
     solution = solve_question(question, spec, registry, progress=progress)
-    return replace(solution, notes=(*formula_notes, *((note,) if note else ()), *solution.notes))
+    return replace(solution, notes=(*formula_notes, *notes, *solution.notes))
 
 
 def _overridden(spec: PipelineSpec, candidates: int | None, budget: float | None, seed: int | None) -> PipelineSpec:
@@ -105,9 +100,3 @@ def _overridden(spec: PipelineSpec, candidates: int | None, budget: float | None
         raise OptionError(f"got seed {seed}, expected a whole number from 0 to 2^63 - 1")
     changes = {"candidates": candidates, "budget_s": budget, "seed": seed}
     return spec.model_copy(update={name: value for name, value in changes.items() if value is not None})
-
-
-def _radiation(wavelength: Radiation | str | float | None) -> tuple[Radiation | None, str]:
-    if wavelength is None or isinstance(wavelength, Radiation):
-        return wavelength, ""
-    return radiation_from(wavelength)

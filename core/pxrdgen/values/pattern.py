@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
@@ -31,6 +32,16 @@ def q_from_two_theta(two_theta: FloatArray, wavelength: float) -> FloatArray:
     return 4.0 * np.pi * np.sin(np.radians(two_theta) / 2.0) / wavelength
 
 
+class RadiationSource(StrEnum):
+    """Where the wavelength of a pattern comes from."""
+
+    UNKNOWN = "unknown"
+    FILE = "file"
+    GIVEN = "given"
+    ASSUMED = "assumed"
+    INSTRUMENT = "instrument"
+
+
 @dataclass(frozen=True, kw_only=True)
 class PowderPattern:
     """Intensity against scattering angle.
@@ -40,7 +51,9 @@ class PowderPattern:
         intensity: [G] counts or arbitrary units; small negatives are allowed.
         sigma: [G] standard uncertainty of each intensity, above 0; ``None`` when the file gave none.
         instrument: the diffractometer as far as it is known.
-        metadata: plain facts for the report (file, format, sample name, notes on repairs).
+        metadata: plain facts for the report (file, format, sample name).
+        radiation_source: who said what the wavelength is.
+        notes: sentences on what was assumed or repaired.
 
     Raises:
         PatternError: shapes differ, fewer than 2 points, values not finite, angles not increasing or out of range.
@@ -51,6 +64,8 @@ class PowderPattern:
     sigma: FloatArray | None = None
     instrument: Instrument = field(default_factory=Instrument)
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    radiation_source: RadiationSource = RadiationSource.UNKNOWN
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "two_theta", np.ascontiguousarray(self.two_theta, dtype=np.float64))

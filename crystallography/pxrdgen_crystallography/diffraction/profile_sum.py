@@ -18,7 +18,7 @@ from pxrdgen_crystallography.powder_line.positions import line_positions
 from pxrdgen_crystallography.powder_line.widths import line_widths, line_windows
 
 if TYPE_CHECKING:
-    from pxrdgen_crystallography.diffraction.simulate import ReflectionList
+    from pxrdgen_crystallography.diffraction.reflection_list import ReflectionList
 
 #: numbers held by one chunk of peaks x points; small enough for a processor's cache.
 CHUNK_ELEMENTS = 250_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from pxrdgen.errors import InstrumentError
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import Instrument
 from pxrdgen_crystallography.diffraction.profile_sum import sum_peaks
+from pxrdgen_crystallography.diffraction.reflection_list import ReflectionList
 from pxrdgen_crystallography.diffraction.reflections import enumerate_hkl, index_limits, s_squared
 from pxrdgen_crystallography.diffraction.structure_factors import structure_factors_squared
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
@@ -28,29 +29,6 @@ from pxrdgen_crystallography.scattering.radiation import polarization_of
 DEFAULT_U_ISO = 0.01
 #: numbers held by one chunk of atoms x reflections; keeps intermediates in cache and memory bounded.
 CHUNK_ELEMENTS = 300_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReflectionList:
-    """Reflections of B crystals, half a sphere each, padded to H; padded entries are 0 (d is 1).
-
-    Args:
-        hkl: [B, H, 3] Miller indices.
-        d: [B, H] spacing, A.
-        two_theta: [B, H] Bragg angle of the first wavelength, degrees, without zero or displacement.
-        multiplicity: [B, H] 2 for each listed reflection (itself and its Friedel mate).
-        f_squared: [B, H] |F|^2, electrons^2, Friedel average.
-        intensity: [B, H] m |F|^2 LP / V of the first wavelength.
-        mask: [B, H] bool.
-    """
-
-    hkl: Tensor
-    d: Tensor
-    two_theta: Tensor
-    multiplicity: Tensor
-    f_squared: Tensor
-    intensity: Tensor
-    mask: Tensor
 
 
 def simulate_reflections(

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen_learning.training.corpus import Corpus
-from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.simulation import observe
 from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,10 +16,10 @@ from pxrdgen.interfaces.structure_encoder import StructureEncoder
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.pattern_batch import PatternBatch, QGrid
 from pxrdgen_learning.training.batch import TrainingBatch
-from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.parts import TrainedPart
 from pxrdgen_learning.training.simulation import observe
 from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 from pxrdgen_learning.views.pattern_views import patterns_from_groups
 
 #: the learned temperature cannot fall below this.

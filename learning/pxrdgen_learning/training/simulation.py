@@ -15,8 +15,8 @@ from pxrdgen_crystallography.diffraction.structure_factors import structure_fact
 from pxrdgen_crystallography.diffraction.texture import march_dollase
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_crystallography.scattering.amplitudes import scattering_of
-from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.simulation_options import Range, SimulationOptions
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 
 #: reflections closer than this in 2theta (degrees) are equal by symmetry, whatever the resolution.
 _EQUAL = 0.01

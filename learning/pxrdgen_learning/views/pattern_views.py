@@ -20,7 +20,7 @@ from pxrdgen_crystallography.scattering.radiation import polarization_of
 
 if TYPE_CHECKING:
     from pxrdgen.values.prepared_pattern import PreparedPattern
-    from pxrdgen_learning.training.observation import GroupedReflections
+    from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 
 #: what intensities are brought to: Cu K-alpha, not polarised.
 COPPER = Instrument(radiation=CUKA, polarization=0.5)

@@ -16,7 +16,7 @@ from pxrdgen.values.pattern_batch import PatternBatch
 from pxrdgen_crystallography.diffraction.structure_factors import element_table
 from pxrdgen_crystallography.scattering.amplitudes import scattering_of
 from pxrdgen_generators.manifolds import atomic_length
-from pxrdgen_learning.training.observation import GroupedReflections
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 from pxrdgen_learning.views.pattern_views import strength_at
 
 #: edges in 1/d (1/A) of the resolution shells that the Patterson function is split into.

@@ -25,7 +25,7 @@ from pxrdgen_crystallography.scattering.amplitudes import check_species
 from pxrdgen_generators.conditions import Condition, condition_from, condition_from_patterns
 from pxrdgen_generators.denoising_model import DenoisingModel, Generated
 from pxrdgen_generators.options import DenoisingOptions
-from pxrdgen_learning.training.observation import GroupedReflections
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
 from pxrdgen_learning.weights.weights import WeightsCard, warn_if_larger_than_trained

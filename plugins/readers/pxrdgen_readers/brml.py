@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
@@ -53,7 +53,7 @@ class BrmlReader(FileReader):
             return 1.0
         return 0.9 if suffix in self.suffixes else 0.3
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All scans of the archive, in the order of their numbers."""
         archive = Archive(content)
         members = sorted(
@@ -75,7 +75,7 @@ class BrmlReader(FileReader):
                 notes += [note] if note else []
         if len(members) > 200:
             notes.append(f"only the first 200 of {len(members)} scans were read")
-        return Measurement(
+        return Recording(
             scans=scans, radiation=radiation, metadata={"sample": sample}, notes=tuple(dict.fromkeys(notes))
         )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
-from pxrdgen_files.measurement import MAX_POINTS, Measurement, Scan
+from pxrdgen_files.measurement import MAX_POINTS, Recording, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
@@ -44,7 +44,7 @@ class BrukerRawReader(FileReader):
             return 1.0
         return 0.3 if suffix in self.suffixes and b"\0" in head else 0.0
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All ranges of the file."""
         if content.startswith(b"RAW1.01"):
             return _read_v3(content)
@@ -92,7 +92,7 @@ def _tube(content: bytes, at: int, anode: str) -> Radiation | None:
     return doublet(ka1, ka2, ratio) or tube_of(anode)
 
 
-def _read_v3(content: bytes) -> Measurement:
+def _read_v3(content: bytes) -> Recording:
     (count,) = _unpack("<i", content, 12)
     if not 1 <= count <= _MAX_RANGES:
         raise PatternError(f"got {count} ranges, expected 1 to {_MAX_RANGES}; is the file damaged?")
@@ -115,7 +115,7 @@ def _read_v3(content: bytes) -> Measurement:
         time = float(seconds) if 0 < seconds < 1e6 else None
         scans.append(_timed(two_theta, intensity, time))
         at += length + extra + points * size
-    return Measurement(
+    return Recording(
         scans=scans,
         radiation=_tube(content, 616, anode),
         metadata={"sample": _word(content, 326, 60), "anode": anode},
@@ -143,7 +143,7 @@ def _segments(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int
         at += length
 
 
-def _read_v4(content: bytes) -> Measurement:
+def _read_v4(content: bytes) -> Recording:
     scans: list[Scan] = []
     notes: list[str] = []
     radiation: Radiation | None = None
@@ -162,7 +162,7 @@ def _read_v4(content: bytes) -> Measurement:
                 words["ANODE"] = _word(content, start + 116, 4)
                 radiation = _tube(content, start + 72, words["ANODE"])
     metadata = {"sample": words.get("SAMPLEID", ""), "anode": words.get("ANODE", "")}
-    return Measurement(scans=scans, radiation=radiation, metadata=metadata, notes=tuple(dict.fromkeys(notes)))
+    return Recording(scans=scans, radiation=radiation, metadata=metadata, notes=tuple(dict.fromkeys(notes)))
 
 
 def _range_v4(content: bytes, mark: int) -> tuple[Scan, int, list[str]]:

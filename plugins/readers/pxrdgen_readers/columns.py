@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import radiation_in
 from pxrdgen_readers.step_header import stepped_scan
@@ -44,7 +44,7 @@ class ColumnsReader(FileReader):
             return 0.1 if suffix in self.suffixes else 0.0
         return 0.6 if suffix in self.suffixes else 0.35
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """One scan, and the wavelength when the header states one."""
         table = table_in(decode(content))
         notes = list(table.notes)
@@ -53,7 +53,7 @@ class ColumnsReader(FileReader):
         scan = stepped_scan(table)
         if scan is None:
             scan = _scan(table, notes)
-        return Measurement(scans=[scan], radiation=radiation, notes=tuple(notes))
+        return Recording(scans=[scan], radiation=radiation, notes=tuple(notes))
 
 
 def _scan(table: Table, notes: list[str]) -> Scan:

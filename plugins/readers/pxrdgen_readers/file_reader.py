@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from pxrdgen.errors import PatternError, PxrdgenError
 from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.values.pattern import PowderPattern
-from pxrdgen_files.measurement import MAX_FILE_BYTES, Measurement, to_pattern
+from pxrdgen_files.measurement import MAX_FILE_BYTES, Recording, to_pattern
 from pxrdgen_readers.options import NoOptions
 
 
@@ -23,7 +24,7 @@ class FileReader(PatternReader):
         self.options = options or NoOptions()
 
     @abstractmethod
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """The scans in ``content``, as stored.
 
         Raises:
@@ -50,11 +51,4 @@ class FileReader(PatternReader):
             pattern = to_pattern(found)
         except PxrdgenError as error:
             raise PatternError(f"{Path(path).name}, read as {self.title}: {error}") from error
-        metadata = {"file": Path(path).name, "format": self.title, **pattern.metadata}
-        return PowderPattern(
-            two_theta=pattern.two_theta,
-            intensity=pattern.intensity,
-            sigma=pattern.sigma,
-            instrument=pattern.instrument,
-            metadata=metadata,
-        )
+        return replace(pattern, metadata={"file": Path(path).name, "format": self.title, **pattern.metadata})

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import radiation_in
 from pxrdgen_readers.text import decode, numbers
@@ -38,7 +38,7 @@ class GsasReader(FileReader):
             return 1.0
         return 0.4 if suffix in self.suffixes[:3] and b"\0" not in head else 0.0
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """The first bank over 2theta; a file of several says which was taken."""
         lines = decode(content).splitlines()
         banks = [(at, found) for at, line in enumerate(lines) if (found := _BANK.match(line)) is not None]
@@ -58,7 +58,7 @@ class GsasReader(FileReader):
             notes.append(f"the file holds {len(live)} banks: bank {bank.group(1)} is used")
         radiation, note = radiation_in("\n".join(lines[: live[0][0]][:100]))
         notes += [note] if note else []
-        return Measurement(
+        return Recording(
             scans=[_scan(bank, body)],
             radiation=radiation,
             metadata={"sample": lines[0].strip()[:80] if start > 0 else ""},

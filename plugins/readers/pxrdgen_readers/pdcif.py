@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import InstrumentError, PatternError
 from pxrdgen.values.instrument import Radiation, radiation_from
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet
 from pxrdgen_readers.text import decode, number
@@ -46,7 +46,7 @@ class PdcifReader(FileReader):
             return 0.5 if suffix in self.suffixes and b"\0" not in head else 0.0
         return 1.0 if b"_pd_" in head or suffix in self.suffixes else 0.7
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """The measured pattern of the first block that holds one."""
         import gemmi
 
@@ -67,7 +67,7 @@ class PdcifReader(FileReader):
                 raise PatternError("got a neutron pattern, expected X-rays; only X-ray scattering is modelled")
             scan = Scan(two_theta=two_theta, intensity=_values(strings, tag), sigma=_sigma(block, tag, strings))
             radiation, note = _radiation([block, *document])
-            return Measurement(
+            return Recording(
                 scans=[scan],
                 radiation=radiation,
                 metadata={"sample": block.name, "intensity": tag},

@@ -6,7 +6,7 @@ import re
 from typing import ClassVar
 
 from pxrdgen.errors import PatternError
-from pxrdgen_files.measurement import Measurement
+from pxrdgen_files.measurement import Recording
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rigaku import counting_time, rigaku_scan
@@ -27,7 +27,7 @@ class RasReader(FileReader):
             return 1.0
         return 0.4 if suffix in self.suffixes else 0.0
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All scans; their headers follow one another."""
         scans, notes = [], []
         header: dict[str, str] = {}
@@ -56,7 +56,7 @@ class RasReader(FileReader):
             raise PatternError("got a block of points without *RAS_INT_END, expected a complete file; copy it again")
         ka1, ka2 = (number_in(last.get(f"HW_XG_WAVE_LENGTH_ALPHA{line}")) for line in (1, 2))
         anode = last.get("HW_XG_TARGET_NAME", "")
-        return Measurement(
+        return Recording(
             scans=scans,
             radiation=doublet(ka1, ka2) or tube_of(anode),
             metadata={"sample": last.get("FILE_SAMPLE", ""), "anode": anode},

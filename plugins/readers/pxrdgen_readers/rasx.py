@@ -6,7 +6,7 @@ import re
 from typing import ClassVar
 
 from pxrdgen.errors import PatternError
-from pxrdgen_files.measurement import Measurement
+from pxrdgen_files.measurement import Recording
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rigaku import counting_time, rigaku_scan
@@ -31,7 +31,7 @@ class RasxReader(FileReader):
             return 1.0
         return 0.9 if suffix in self.suffixes else 0.3
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All profiles in the order of their numbers."""
         archive = Archive(content)
         members = sorted(
@@ -56,7 +56,7 @@ class RasxReader(FileReader):
             notes.append(f"only the first 200 of {len(members)} scans were read")
         ka1, ka2 = (number_in(header.get(f"WavelengthKalpha{line}")) for line in (1, 2))
         anode = header.get("TargetName", "")
-        return Measurement(
+        return Recording(
             scans=scans,
             radiation=doublet(ka1, ka2) or tube_of(anode),
             metadata={"sample": header.get("SampleName", ""), "anode": anode},

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from pxrdgen.errors import PatternError
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
@@ -32,7 +32,7 @@ class UxdReader(FileReader):
             return 1.0
         return 0.4 if suffix in self.suffixes else 0.0
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All ranges of the file."""
         header: dict[str, str] = {}
         blocks: list[tuple[bool, bool, dict[str, str], list[str]]] = []
@@ -52,7 +52,7 @@ class UxdReader(FileReader):
             notes.append(axis_note(keys.get("DRIVE", "")))
             scans.append(_scan(angles, rate, keys, tokens))
         radiation = doublet(*(number_in(header.get(key)) for key in ("WL1", "WL2", "WLRATIO")))
-        return Measurement(
+        return Recording(
             scans=scans,
             radiation=radiation or tube_of(header.get("ANODE")),
             metadata={"sample": header.get("SAMPLE", ""), "anode": header.get("ANODE", "")},

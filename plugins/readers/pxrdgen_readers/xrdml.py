@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
-from pxrdgen_files.measurement import Measurement, Scan
+from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
@@ -38,7 +38,7 @@ class XrdmlReader(FileReader):
             return 1.0
         return 0.5 if suffix in self.suffixes and b"<" in plain[:100] else 0.0
 
-    def measurement(self, content: bytes) -> Measurement:
+    def measurement(self, content: bytes) -> Recording:
         """All scans over 2theta, with the wavelengths of the measurement they belong to."""
         root = parse(content, "an xrdml document")
         if local(root) != "xrdMeasurements":
@@ -57,7 +57,7 @@ class XrdmlReader(FileReader):
         if not scans:
             raise PatternError("got no <scan> with data, expected at least one; was the measurement aborted?")
         sample = text_of(child(root, "sample", "name")) or text_of(child(root, "sample", "id"))
-        return Measurement(
+        return Recording(
             scans=scans, radiation=radiation, metadata={"sample": sample}, notes=tuple(dict.fromkeys(notes))
         )
 

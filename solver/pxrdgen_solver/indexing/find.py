@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +12,13 @@ from numpy.random import Generator
 from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellAnswer, CellHypothesis, CellProblem
+from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen_crystallography.indexing.description import is_superlattice, relatives
 from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells, without_repeats
 from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
 from pxrdgen_crystallography.lattice.bravais import volume_of_form
 from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 from pxrdgen_solver.indexing.present import hypothesis_of
-
-#: called with the stage and how much of it is done, 0-1.
-Progress = Callable[[str, float], None]
 
 #: lattices kept for scorers and the answer.
 KEPT = 30
@@ -51,13 +49,13 @@ def find_cells(
     Raises:
         CellError: there are too few peaks to find a cell.
     """
-    report = progress or _unwatched
+    report = progress or report_to_nobody
     lines = problem_lines(problem)
     proposals: list[CellHypothesis] = []
     for number, (name, predictor) in enumerate(predictors.items()):
-        report(f"proposing cells ({name})", number / len(predictors))
+        report(f"proposing cells ({name})", number / len(predictors), None)
         proposals += predictor.predict(problem, predictor.proposals, rng)
-    report("fitting cells to the peaks", 0.0)
+    report("fitting cells to the peaks", 0.0, None)
     judged = judge_cells([proposal.cell for proposal in proposals], lines)
     scored = sorted(((_score(entry, problem), entry) for entry in judged), key=lambda pair: -pair[0])
     kept = without_repeats([entry for _, entry in scored], KEPT)
@@ -74,7 +72,7 @@ def find_cells(
         for entry in without_repeats([entry for entry, _ in ranked], KEPT)
     ]
     for name, scorer in (scorers or {}).items():
-        report(f"scoring cells ({name})", 0.0)
+        report(f"scoring cells ({name})", 0.0, None)
         added = scorer.score(problem, hypotheses)
         hypotheses = [
             replace(hypothesis, score=hypothesis.score + float(value), merits={**hypothesis.merits, name: float(value)})
@@ -142,7 +140,3 @@ def _notes(hypotheses: Sequence[CellHypothesis], lines: ObservedLines, nothing: 
     if len(hypotheses) > 1 and math.isclose(hypotheses[0].score, hypotheses[1].score, abs_tol=1.0):
         notes.append("the first two cells explain the peaks equally well; the pattern cannot tell them apart")
     return tuple(notes)
-
-
-def _unwatched(stage: str, share: float) -> None:
-    del stage, share

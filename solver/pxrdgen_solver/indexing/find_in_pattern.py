@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from pxrdgen.errors import FormulaError
@@ -13,10 +11,8 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cells import CellAnswer, CellProblem
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.progress import Progress
 from pxrdgen_solver.indexing.find import find_cells
-
-#: called with the stage and how much of it is done, 0-1.
-Progress = Callable[[str, float], None]
 
 
 def cells_of(

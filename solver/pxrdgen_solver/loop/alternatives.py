@@ -9,9 +9,9 @@ from pxrdgen.plugins.registry import Registry
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.problem import StructureProblem
+from pxrdgen.values.progress import Progress
 from pxrdgen_solver.indexing.find_in_pattern import cells_of
 from pxrdgen_solver.indexing.problems_of_cells import problems_of_cells
-from pxrdgen_solver.loop.settings import Progress
 from pxrdgen_solver.question.problem import build_problem, problems_for_z
 from pxrdgen_solver.question.question import Question
 
@@ -76,7 +76,7 @@ def _in_found_cells(
         spec,
         registry,
         seed=spec.seed,
-        progress=lambda stage, share: report(stage, share, None),
+        progress=report,
     )
     found = problems_of_cells(
         answer,

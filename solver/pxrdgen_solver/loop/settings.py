@@ -15,9 +15,6 @@ DEFAULT_SECONDS = 20.0
 #: searches whose finds are joined, where rounds are counted: their number must not follow from the machine.
 COUNTED_SEARCHES = 2
 
-#: called with the stage, how much of it is done (0-1) and the best score so far (``None`` before there is one).
-Progress = Callable[[str, float, float | None], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class SolveSettings:

@@ -15,6 +15,7 @@ from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.solution import Candidate, Solution
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
@@ -24,7 +25,7 @@ from pxrdgen_solver.answer.verdict import evidence_for, judged
 from pxrdgen_solver.loop.alternatives import state_alternatives
 from pxrdgen_solver.loop.attempt import AlternativeSearch, Attempt
 from pxrdgen_solver.loop.components import Components, build_components
-from pxrdgen_solver.loop.settings import Progress, SolveSettings
+from pxrdgen_solver.loop.settings import SolveSettings
 from pxrdgen_solver.question.pose import pose
 from pxrdgen_solver.question.question import Question
 
@@ -60,7 +61,7 @@ def solve_question(
         PluginError: a component cannot be built, or all generators failed.
     """
     check_radiation(question.pattern.instrument.radiation)
-    report = progress or _unwatched
+    report = progress or report_to_nobody
     components = components or build_components(spec, registry)
     settings = SolveSettings.of(spec, clock)
     started = time.monotonic()
@@ -127,10 +128,6 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
         interrupted=any(attempt.interrupted for attempt in attempts),
         groups=best.groups,
     )
-
-
-def _unwatched(stage: str, share: float, best: float | None) -> None:
-    del stage, share, best
 
 
 @contextmanager

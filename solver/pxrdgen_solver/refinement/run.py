@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
 from pxrdgen_crystallography.preparation import prepare
@@ -24,9 +25,6 @@ from pxrdgen_solver.search.checked import check_refinement
 
 #: strained cells beyond this (relative) are not believed; the cell as typed is kept.
 MAX_STRAIN = 0.02
-
-#: called with the stage.
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +67,14 @@ def refine_crystal(
         InputError: the pattern, a range or the crystal cannot be used.
     """
     check_radiation(pattern.instrument.radiation)
-    report = progress or _unwatched
+    report = progress or report_to_nobody
     started = time.monotonic()
-    report("preparing the pattern")
+    report("preparing the pattern", 0.0, None)
     frame = frame_of(pattern, crystal)
     prepared = prepare(pattern, ranges=ranges, exclude=exclude)
-    report("fitting the cell")
+    report("fitting the cell", 0.1, None)
     task = task_for(prepared, frame, impurities, fits_impurities=refiner.fits_impurities)
-    report("refining")
+    report("refining", 0.3, None)
     answer = refiner.refine(task.measurement, [task.start])
     result = check_refinement(answer, type(refiner).__name__, task.start)
     return _finished(task, result, time.monotonic() - started)
@@ -134,7 +132,3 @@ def _finished(task: RefinementTask, result: RefinementResult, seconds: float) ->
 
 def _unconverged(result: RefinementResult) -> tuple[str, ...]:
     return () if result.converged else (f"refinement: {result.message}",)
-
-
-def _unwatched(stage: str) -> None:
-    del stage

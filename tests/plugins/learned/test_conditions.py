@@ -12,9 +12,9 @@ from pxrdgen_generators.denoisers.elements import element_features
 from pxrdgen_generators.denoisers.pairs import PATTERSON, PATTERSON_GRADIENT, SHELL_GRADIENTS, pair_features
 from pxrdgen_generators.manifolds import to_fractional
 from pxrdgen_learning.training.corpus import Corpus
-from pxrdgen_learning.training.observation import GroupedReflections
 from pxrdgen_learning.training.simulation import observe
 from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.views.grouped_reflections import GroupedReflections
 from pxrdgen_learning.views.pattern_views import patterns_from_groups
 
 CLEAN = SimulationOptions(clean_fraction=1.0)

@@ -7,7 +7,7 @@ import pytest
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import TUBES
-from pxrdgen_files.patterns import notes_of, read_pattern
+from pxrdgen_files.patterns import read_pattern
 
 from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
 
@@ -48,23 +48,23 @@ def test_headers_may_be_written_in_any_encoding(read, encoding):
 def test_the_wavelength_is_read_from_the_words_of_a_header(read, header, wavelengths):
     pattern = read(header + "\n" + rows())
     assert pattern.instrument.radiation.wavelengths == wavelengths
-    assert pattern.metadata["radiation_source"] == "file"
+    assert pattern.radiation_source == "file"
 
 
 def test_without_a_wavelength_the_option_is_used_and_else_copper_with_a_note(read):
     assumed = read(rows())
     assert assumed.instrument.radiation == TUBES["CuKa"]
-    assert any("assumed" in note for note in notes_of(assumed))
+    assert any("assumed" in note for note in assumed.notes)
     given = read(rows(), radiation=TUBES["CoKa"])
     assert given.instrument.radiation == TUBES["CoKa"]
-    assert given.metadata["radiation_source"] == "given"
-    assert not notes_of(given)
+    assert given.radiation_source == "given"
+    assert not given.notes
 
 
 def test_a_wavelength_in_the_file_wins_over_the_option_and_says_so(registry):
     pattern = read_pattern(FIXTURES / "panalytical.xrdml", registry=registry, radiation=TUBES["MoKa"])
     assert pattern.instrument.radiation.wavelength == pytest.approx(1.540598)
-    assert any("0.709317" in note for note in notes_of(pattern))
+    assert any("0.709317" in note for note in pattern.notes)
 
 
 def test_a_calculated_profile_in_the_third_column_is_no_uncertainty(read):

@@ -7,7 +7,7 @@ import pytest
 
 from pxrdgen.errors import PatternError, UnknownComponentError
 from pxrdgen.values.instrument import TUBES
-from pxrdgen_files.patterns import notes_of, read_pattern
+from pxrdgen_files.patterns import read_pattern
 
 from .made_up_pattern import COUNTS, FILES, FIXTURES, TWO_THETA, rows
 
@@ -36,8 +36,8 @@ def test_instrument_files_state_the_copper_doublet(registry, name):
     pattern = read_pattern(FIXTURES / name, registry=registry)
     assert pattern.instrument.radiation.wavelengths == (1.540598, 1.544426)
     assert pattern.instrument.radiation.weights == (1.0, 0.5)
-    assert pattern.metadata["radiation_source"] == "file"
-    assert not notes_of(pattern)
+    assert pattern.radiation_source == "file"
+    assert not pattern.notes
 
 
 @pytest.mark.parametrize("name", ["sigma.xye", "bank.fxye", "bank_esd.gsas"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pxrdgen_readers
 from pxrdgen.errors import PxrdgenError
 from pxrdgen.interfaces.reader import PatternReader
-from pxrdgen_files.measurement import Measurement, Scan, to_pattern
+from pxrdgen_files.measurement import Recording, Scan, to_pattern
 
 from .made_up_pattern import FIXTURES
 
@@ -159,6 +159,6 @@ def test_order_and_repetition_of_scans_do_not_change_the_pattern(start, step, in
     for _ in range(times):
         way = slice(None, None, data.choice((1, -1)))
         scans.append(Scan(two_theta=two_theta[way], intensity=values[way]))
-    pattern = to_pattern(Measurement(scans=scans))
+    pattern = to_pattern(Recording(scans=scans))
     np.testing.assert_allclose(pattern.two_theta, two_theta, rtol=1e-9)
     np.testing.assert_allclose(pattern.intensity, values, rtol=1e-9, atol=1e-3)

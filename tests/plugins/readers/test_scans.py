@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pxrdgen_files.patterns import notes_of, read_pattern
+from pxrdgen_files.patterns import read_pattern
 
 from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
 
@@ -13,7 +13,7 @@ from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
 def test_a_descending_scan_is_reversed(read):
     pattern = read("".join(reversed(rows().splitlines(keepends=True))))
     np.testing.assert_allclose(pattern.intensity, COUNTS)
-    assert any("reversed" in note for note in notes_of(pattern))
+    assert any("reversed" in note for note in pattern.notes)
 
 
 def test_angles_measured_twice_are_averaged_and_their_uncertainty_shrinks(read):
@@ -21,7 +21,7 @@ def test_angles_measured_twice_are_averaged_and_their_uncertainty_shrinks(read):
     pattern = read(twice)
     np.testing.assert_allclose(pattern.intensity, COUNTS)
     np.testing.assert_allclose(pattern.sigma, np.sqrt(COUNTS / 2), rtol=1e-6)
-    assert any("merged" in note for note in notes_of(pattern))
+    assert any("merged" in note for note in pattern.notes)
 
 
 def test_negative_intensities_are_kept(read):
@@ -31,7 +31,7 @@ def test_negative_intensities_are_kept(read):
 def test_points_before_the_direct_beam_are_dropped(read):
     pattern = read("-0.2 5\n-0.1 9\n0.0 100\n0.1 9\n0.2 5\n0.3 4\n0.4 3\n")
     assert pattern.two_theta[0] == pytest.approx(0.1)
-    assert any("2theta = 0" in note for note in notes_of(pattern))
+    assert any("2theta = 0" in note for note in pattern.notes)
 
 
 def test_scans_at_other_tilts_are_not_averaged(registry, tmp_path):
@@ -43,7 +43,7 @@ def test_scans_at_other_tilts_are_not_averaged(registry, tmp_path):
     path.write_text(text.replace(scan, both))
     pattern = read_pattern(path, registry=registry)
     assert pattern.sigma is None
-    assert any("the first is used" in note for note in notes_of(pattern))
+    assert any("the first is used" in note for note in pattern.notes)
 
 
 def test_scans_of_neighbouring_ranges_are_stitched_at_one_counting_time(registry, tmp_path):
@@ -75,7 +75,7 @@ def test_an_attenuator_factor_is_applied_only_where_the_series_would_jump_withou
         path.write_text("\n".join(lines))
         pattern = read_pattern(path, registry=registry)
         np.testing.assert_allclose(pattern.intensity, COUNTS, rtol=1e-3)
-        assert any("attenuator" in note for note in notes_of(pattern))
+        assert any("attenuator" in note for note in pattern.notes)
 
 
 def test_an_attenuator_of_raw_counts_is_undone_with_its_uncertainty(registry, tmp_path):

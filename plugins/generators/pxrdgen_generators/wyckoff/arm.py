@@ -107,7 +107,7 @@ def run_slice(
     fresh = len(free)
     if arm.members is not None and wanted < count:
         parents = arm.members.parameters.free
-        free = torch.cat([free, kicked(parents, count - wanted, arm, families, drawing, target, orbits, rng)])
+        free = torch.cat([free, kicked(parents, count - wanted, arm.orbits, families, drawing, target, orbits, rng)])
     arm.starts += count
     work = float(len(reflections) * orbits.linear.shape[0])
     if len(free) == 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,9 +12,6 @@ from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap
 from pxrdgen_crystallography.wyckoff.positions import OrbitFamily
 from pxrdgen_generators.wyckoff.drawing import Drawing
 
-if TYPE_CHECKING:
-    from pxrdgen_generators.wyckoff.arm import Arm
-
 #: widest jitter, A.
 JITTER = 0.9
 
@@ -23,14 +19,17 @@ JITTER = 0.9
 def kicked(
     parents: Tensor,
     count: int,
-    arm: Arm,
+    assignment: Sequence[Sequence[int]],
     families: Sequence[OrbitFamily],
     drawing: Drawing,
     target: IntensityTarget,
     orbits: OrbitMap,
     rng: torch.Generator,
 ) -> Tensor:
-    """``count`` children [count, P] of random ``parents`` [M, P], each disturbed in one of three ways."""
+    """``count`` children [count, P] of random ``parents`` [M, P], each disturbed in one of three ways.
+
+    ``assignment`` has the positions of each element.
+    """
     rows = (torch.rand(count, generator=rng) ** 2 * len(parents)).long()
     free = parents[rows].clone()
     kind = torch.randint(0, 3, (count,), generator=rng)
@@ -43,7 +42,7 @@ def kicked(
         mine = ((kind == 1) & (chosen == place)).nonzero().squeeze(1)
         if len(mine):
             free[mine] = drawing.redraw(free[mine], orbit, rng)
-    pairs = _exchangeable(arm.orbits)
+    pairs = _exchangeable(assignment)
     for row in (kind == 2).nonzero().squeeze(1).tolist():
         if pairs:
             first, second = pairs[int(torch.randint(len(pairs), (1,), generator=rng))]

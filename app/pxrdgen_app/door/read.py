@@ -1,0 +1,71 @@
+"""The Python door to pattern files: ``pxrdgen.read_pattern(...)``, and what the other doors take for a pattern."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.pattern import PowderPattern
+
+if TYPE_CHECKING:
+    from pxrdgen.plugins.registry import Registry
+
+
+def read_pattern(
+    path: str | Path,
+    *,
+    instrument: Instrument | str | None = None,
+    wavelength: Radiation | str | float | None = None,
+    reader: str | None = None,
+    registry: Registry | None = None,
+) -> PowderPattern:
+    """The powder pattern in a file of any format an installed reader knows.
+
+    Args:
+        path: of the file.
+        instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
+        wavelength: a tube or A, where the file says nothing.
+        reader: by name; default: whoever recognises the file.
+        registry: of components; default: what is installed.
+
+    Raises:
+        InputError: the file, wavelength, instrument or reader cannot be used.
+    """
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_files import patterns
+
+    radiation, note = wavelength, ""
+    if not (radiation is None or isinstance(radiation, Radiation)):
+        radiation, note = radiation_from(radiation)
+    found = patterns.read_pattern(
+        Path(path), registry=registry or default_registry(), radiation=radiation, reader=reader
+    )
+    if note:
+        found = replace(found, notes=(note, *found.notes))
+    return _on_instrument(found, instrument)
+
+
+def take_pattern(
+    pattern: PowderPattern | str | Path,
+    *,
+    instrument: Instrument | str | None,
+    wavelength: Radiation | str | float | None,
+    registry: Registry,
+) -> tuple[PowderPattern, tuple[str, ...]]:
+    """A pattern as it is, or read from its file, on ``instrument`` where one is given; what reading it has to say.
+
+    Raises:
+        InputError: as :func:`read_pattern`.
+    """
+    if isinstance(pattern, PowderPattern):
+        return _on_instrument(pattern, instrument), ()
+    found = read_pattern(pattern, instrument=instrument, wavelength=wavelength, registry=registry)
+    return found, found.notes
+
+
+def _on_instrument(pattern: PowderPattern, instrument: Instrument | str | None) -> PowderPattern:
+    from pxrdgen_files.instprm import with_instrument
+
+    return pattern if instrument is None else with_instrument(pattern, instrument)
