@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from pxrdgen.errors import OptionError, nearest
-from pxrdgen.specs.pipeline import MAX_SPEC_BYTES
 from pxrdgen.specs.validation import validated
+from pxrdgen.specs.yaml_page import load_page, read_page
 from pxrdgen_benchmarks.grid import Variant, variants
 
 SMALL, FULL = "small", "full"
@@ -104,12 +102,7 @@ def read_suite(path: Path) -> Suite:
     Raises:
         OptionError: it cannot be read or says something unknown.
     """
-    try:
-        if path.stat().st_size > MAX_SPEC_BYTES:
-            raise OptionError(f"got {path}, larger than {MAX_SPEC_BYTES // 1024} KiB; expected a page of YAML")
-        return suite_from_yaml(path.read_text(encoding="utf-8"), str(path), path.stem)
-    except (OSError, UnicodeDecodeError) as error:
-        raise OptionError(f"got {path}, which cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return validated(Suite, {"name": path.stem, **read_page(path, "suite")}, str(path))
 
 
 def suite_from_yaml(text: str, where: str, name: str = "run") -> Suite:
@@ -118,17 +111,7 @@ def suite_from_yaml(text: str, where: str, name: str = "run") -> Suite:
     Raises:
         OptionError: it is no YAML, uses aliases, or says something unknown.
     """
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise OptionError(f"{where} uses a YAML alias (*name); write the value out instead")
-        document: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, OptionError):
-            raise
-        raise OptionError(f"{where} is not valid YAML: {error}") from None
-    if not isinstance(document, dict):
-        raise OptionError(f"{where} is a {type(document).__name__}; expected fields such as 'task:' and 'base:'")
-    return validated(Suite, {"name": name, **document}, where)
+    return validated(Suite, {"name": name, **load_page(text, where)}, where)
 
 
 def shipped_suites() -> list[str]:

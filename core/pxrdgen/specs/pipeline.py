@@ -32,13 +32,11 @@ from pydantic import (
     model_validator,
 )
 
-from pxrdgen.errors import BrokenPluginError, OptionError
+from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.validation import models_in, validated
+from pxrdgen.specs.yaml_page import load_page, read_page
 
-#: A spec is a page of text; anything larger is something else.
-MAX_SPEC_BYTES = 256 * 1024
-_MAX_DEPTH = 40
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -190,50 +188,15 @@ def spec_from_yaml(text: str) -> PipelineSpec:
     """The spec a YAML text describes; fields left out take their defaults.
 
     Raises:
-        OptionError: the text is not YAML, too large, uses aliases, or holds unknown or invalid fields.
+        OptionError: :func:`~pxrdgen.specs.yaml_page.load_page` refuses it, or it holds unknown or invalid fields.
     """
-    if len(text.encode("utf-8", errors="replace")) > MAX_SPEC_BYTES:
-        raise OptionError(f"the spec is larger than {MAX_SPEC_BYTES // 1024} KiB; expected a page of YAML")
-    try:
-        _refuse_bombs(text)
-        document = yaml.safe_load(text)
-    except OptionError:
-        raise
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date in month 13
-        raise OptionError(f"the spec is not valid YAML: {error}") from None
-    if document is None:
-        document = {}
-    if not isinstance(document, dict):
-        raise OptionError(f"the spec is a {type(document).__name__}; expected fields such as 'generators:'")
-    return validated(PipelineSpec, document, "spec")
-
-
-def _refuse_bombs(text: str) -> None:
-    """Ten lines of aliases expand into gigabytes, and deep nesting takes the parser minutes; a spec needs neither."""
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise OptionError("the spec uses a YAML alias (*name); write the value out instead")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _MAX_DEPTH:
-            raise OptionError(f"the spec is nested more than {_MAX_DEPTH} deep; expected components and their options")
+    return validated(PipelineSpec, load_page(text, "the spec"), "spec")
 
 
 def read_spec(path: Path) -> PipelineSpec:
     """The spec in a YAML file.
 
     Raises:
-        OptionError: the file cannot be read, or :func:`spec_from_yaml` refuses its text.
+        OptionError: the file cannot be read, or it holds unknown or invalid fields.
     """
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(MAX_SPEC_BYTES + 1)
-        text = head.decode("utf-8")
-    except OSError as error:
-        raise OptionError(f"cannot read spec {path}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise OptionError(f"spec {path} is not text; expected YAML in UTF-8") from None
-    try:
-        return spec_from_yaml(text)
-    except OptionError as error:
-        raise OptionError(f"{path}: {error}") from None
+    return validated(PipelineSpec, read_page(path, "spec"), f"{path}: spec")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import MAX_SPEC_BYTES, ComponentSpec
+from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.specs.validation import validated
+from pxrdgen.specs.yaml_page import read_page
 from pxrdgen_learning.training.options import TrainingOptions
 
 
@@ -59,16 +58,6 @@ def read_training_spec(path: Path) -> TrainingSpec:
     Raises:
         OptionError: not readable, or an option is unknown or out of range.
     """
-    try:
-        if path.stat().st_size > MAX_SPEC_BYTES:
-            raise OptionError(f"got the training spec {path}, larger than {MAX_SPEC_BYTES // 1024} KiB")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"got the training spec {path}, which cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise OptionError(f"got the training spec {path}, which is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise OptionError(f"got the training spec {path}, expected fields such as 'component:' and 'corpus:'")
-    spec = validated(TrainingSpec, document, "training spec")
+    spec = validated(TrainingSpec, read_page(path, "training spec"), f"{path}: training spec")
     absolute = (path.parent / spec.corpus.path).resolve()
     return spec.model_copy(update={"corpus": spec.corpus.model_copy(update={"path": absolute})})
