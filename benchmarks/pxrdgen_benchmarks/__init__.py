@@ -26,6 +26,7 @@ _TASKS = (
         "retrieving:Retrieving",
         "encoders: a pattern's own crystal among others",
     ),
+    ("indexing", "indexing:Indexing", "how often the exact cell is found from the pattern, by crystal system"),
     (
         "space_groups",
         "space_groups:SpaceGroups",

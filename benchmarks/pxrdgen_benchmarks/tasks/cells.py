@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen.errors import PxrdgenError
+from pxrdgen.errors import CellError, PxrdgenError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
-from pxrdgen_benchmarks.cell_choice import NUMBERS, TRUTH, ChoiceRow, choose
-from pxrdgen_benchmarks.cell_mape import FAILED, mape_table
-from pxrdgen_benchmarks.cell_rank import Contents, exact_cell
+from pxrdgen_benchmarks.cell_agreement import exact_cell, nearest_setting
 from pxrdgen_benchmarks.crystal_data import CrystalData
-from pxrdgen_benchmarks.jobs import FailedCaseError
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
-from pxrdgen_benchmarks.posed import posed_of, proposed
-from pxrdgen_benchmarks.record import Record, Value
-from pxrdgen_benchmarks.subsets import Entry, load_subset
-from pxrdgen_benchmarks.suite_tables import flag, groups, rate_table
+from pxrdgen_benchmarks.posed import crystals_of, posed_of, proposed
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.subsets import load_subset
+from pxrdgen_benchmarks.suite_tables import finite, flag, groups, rate_table
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.tasks.indexing import Contents
 from pxrdgen_solver.question.question import Question
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pxrdgen.interfaces.cell_predictor import CellPredictor
     from pxrdgen.interfaces.cell_scorer import CellScorer
     from pxrdgen.interfaces.structure_generator import StructureGenerator
-
-#: how tables call the one that compares with the true cell, which no user can.
-ORACLE = "oracle"
+    from pxrdgen.values.cells import CellHypothesis
+    from pxrdgen.values.crystal import Crystal
 
 
 class CellsSpec(BaseModel):
-    """Who proposes, who judges, who solves in the cell chosen."""
+    """Who proposes, who chooses, who solves in the cell chosen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell_predictor: ComponentSpec = Field(default=ComponentSpec(plugin="cellnet"), description="proposes cells")
-    scorers: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_SCORER] = Field(
-        default=(ComponentSpec(plugin="fastdtw"),), description="each chooses one of the first N; so does an oracle"
+    cell_scorer: ComponentSpec | None = Field(
+        default=None, description="chooses; none: an oracle, which compares with the true cell, as no user can"
     )
     generator: ComponentSpec | None = Field(default=None, description="one sample in the cell chosen; none: not tried")
     contents: Contents = Field(default=Contents.Z, description="what is told beside the pattern")
@@ -53,54 +53,121 @@ class CellsSpec(BaseModel):
 
 
 class CellsData(CrystalData):
-    """Crystals, and their patterns."""
+    """Crystals, their patterns, and how many cells are proposed for each."""
 
     columns: tuple[Column, ...] = Field(default=(Column.CLEAN,), description="clean, perturbed")
+    numbers: tuple[int, ...] = Field(default=(1, 20, 100, 1000), description="cells proposed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellsCase:
+    """A pattern for which ``number`` cells are proposed."""
+
+    case: SimulatedCase
+    number: int
+
+    @property
+    def id(self) -> str:
+        """Of the crystal."""
+        return self.case.id
+
+    @property
+    def column(self) -> str:
+        """The pattern, and among how many cells was chosen."""
+        return f"{self.case.column}, of {self.number}"
+
+    @property
+    def bucket(self) -> str:
+        """Of the crystal."""
+        return self.case.bucket
+
+    @property
+    def num_atoms(self) -> int:
+        """In the primitive cell."""
+        return self.case.num_atoms
+
+    @property
+    def truth(self) -> Crystal:
+        """The crystal."""
+        return self.case.truth
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellRow:
+    """Errors of the cell chosen, in the axes nearest to the true ones; of no cell at all by default.
+
+    Args:
+        a, b, c, volume: relative, per cent.
+        edges: mean of the first three.
+        angles: mean, degrees.
+        exact: the same lattice within 1 % and 1 degree.
+        match: the first sample in this cell matches (published matcher); ``None`` without a generator.
+        proposals: cells there were.
+        propose_s, choose_s: CPU seconds.
+    """
+
+    a: float = 100.0
+    b: float = 100.0
+    c: float = 100.0
+    edges: float = 100.0
+    volume: float = 100.0
+    angles: float = 90.0
+    exact: bool = False
+    match: bool | None = None
+    proposals: int = 0
+    propose_s: float = 0.0
+    choose_s: float = 0.0
+
+
+#: how tables call the errors.
+ERRORS = {"a": "a %", "b": "b %", "c": "c %", "edges": "mean %", "volume": "V %", "angles": "angles deg"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Parts:
     predictor: CellPredictor
-    scorers: Mapping[str, CellScorer]
+    scorer: CellScorer | None
     generator: StructureGenerator | None
 
 
 class Cells(ReportingTask):
-    """Errors of the cell chosen from N, by oracle and by scorer."""
+    """Errors of the cell chosen from N, by an oracle or a scorer."""
 
     spec_model: ClassVar[type[BaseModel]] = CellsSpec
     data_model: ClassVar[type[BaseModel]] = CellsData
-    headline: ClassVar[str] = f"{ORACLE}_exact_{NUMBERS[-1]}"
-    card_values: ClassVar[tuple[str, ...]] = tuple(
-        f"{name}_{what}_{n}" for name in (ORACLE, "fastdtw") for what in ("mape", "exact", "match") for n in NUMBERS
-    )
+    headline: ClassVar[str] = "exact"
+    card_values: ClassVar[tuple[str, ...]] = ("edges", "exact", "match")
 
-    def cases(self, data: Any) -> Sequence[SimulatedCase]:
-        """Each crystal in each column."""
+    def cases(self, data: Any) -> Sequence[CellsCase]:
+        """Each crystal in each column with each number."""
         every = data.every()
-        return simulated_cases(data.chosen(every), data.columns, every)
+        cases = simulated_cases(data.chosen(every), data.columns, every)
+        return [CellsCase(case=case, number=number) for case in cases for number in data.numbers]
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
-        """Error, exactness and match by chooser and number."""
+    def measure(self, case: Any, spec: Any) -> CellRow:
+        """Propose, choose, compare; and one sample in the cell chosen."""
         parts = _parts(spec.model_dump_json())
-        entry = Entry(index=case.index, crystal=case.truth, space_group=case.space_group, bucket=case.bucket)
-        row = choose(entry, Column(case.column), parts.predictor, parts.scorers, contents=spec.contents, seed=spec.seed)
-        if row.error:
-            raise FailedCaseError(row.error)
-        found: dict[str, Value] = {"proposals": row.proposals, "row": json.dumps({**asdict(row), "seconds": {}})}
-        for chooser, by_number in row.chosen.items():
-            name = ORACLE if chooser == TRUTH else chooser
-            for number in NUMBERS:
-                numbers = by_number.get(str(number))
-                found[f"{name}_mape_{number}"] = 100 * lengths_error(numbers, row.cell)
-                found[f"{name}_exact_{number}"] = numbers is not None and exact_cell(
-                    UnitCell(*numbers), UnitCell(*row.cell)
-                )
-                if parts.generator is not None:
-                    found[f"{name}_match_{number}"] = numbers is not None and _solved(case, numbers, parts, spec)
-        if parts.generator is not None:
-            found["given_match"] = _solved(case, case.truth.cell.parameters, parts, spec)
-        return found
+        question, truth = case.case.question(), case.truth.cell.niggli()[0]
+        problem = spec.contents.problem(question)
+        started = time.process_time()
+        rng = np.random.default_rng([spec.seed, case.case.index])
+        cells = [*parts.predictor.predict(problem, case.number, rng)]
+        if not cells:
+            raise CellError(f"{spec.cell_predictor.plugin!r} proposed no cell")
+        between = time.process_time()
+        scores = -deviation(cells, truth).sum(axis=1) if parts.scorer is None else parts.scorer.score(problem, cells)
+        ended = time.process_time()
+        chosen = cells[int(np.argmax(scores))].cell
+        row = errors_of(chosen, truth)
+        return CellRow(
+            **{
+                **vars(row),
+                "match": None if parts.generator is None else _solved(case.case, question, chosen, parts, spec),
+                "proposals": len(cells),
+                "propose_s": round(between - started, 3),
+                "choose_s": round(ended - between, 3),
+            }
+        )
 
     def weights(self, data: Any) -> Mapping[str, float]:
         """Of the subset."""
@@ -108,105 +175,106 @@ class Cells(ReportingTask):
         return weights
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """Errors against N beside the released logs, exact hits, matches."""
-        choosers = _choosers(result)
-        tables = {}
-        for number, (variant, _, records) in enumerate(groups(result)):
-            rows = [_row(record) for record in records]
-            tables[f"mape_{number}"] = mape_table(
-                rows, _weights(result, records), title=f"Error of the cell: {variant}"
-            )
-        exact = {f"{name}, of {n}": flag(f"{name}_exact_{n}") for name in choosers for n in NUMBERS}
-        tables["exact"] = rate_table(result, exact, title="Exact (1 %, 1 degree, same volume)")
-        if any("given_match" in record.values for variant in result.variants for record in variant.records):
-            match = {f"{name}, of {n}": flag(f"{name}_match_{n}") for name in choosers for n in NUMBERS}
-            match["true cell given"] = flag("given_match")
-            tables["match"] = rate_table(result, match, title="One sample in the cell chosen, published matcher")
-        return tables
+        """Errors against N, exact hits, matches."""
+        matched = any("match" in record.values for variant in result.variants for record in variant.records)
+        hits = {"exact": flag("exact"), **({"match": flag("match")} if matched else {})}
+        return {
+            "errors": error_table(result),
+            "hits": rate_table(result, hits, title="Exact (1 %, 1 degree), and one sample in the cell chosen"),
+        }
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """Error, exact hits and match against N (figure 4 d)."""
         from pxrdgen_benchmarks.figures import draw_lines
 
         found: dict[str, Draw] = {}
-        for what, label in (("mape", "mean error of a, b, c, %"), ("exact", "exact, %"), ("match", "matched, %")):
-            lines = {}
+        for what, label in (("edges", "mean error of a, b, c, %"), ("exact", "exact, %"), ("match", "matched, %")):
+            lines: dict[str, list[tuple[float, float]]] = {}
             for variant, column, records in groups(result):
-                for chooser in _choosers(result):
-                    points = [(float(n), _mean(records, f"{chooser}_{what}_{n}", what)) for n in NUMBERS]
-                    if all(value == value for _, value in points):
-                        lines[f"{variant} {column}, {chooser}"] = points
+                pattern, _, number = column.rpartition(", of ")
+                values = finite(records, what)
+                if values:
+                    height = mean(values) if what == "edges" else 100.0 * sum(values) / len(records)
+                    lines.setdefault(f"{variant} {pattern}", []).append((float(number), height))
             if lines:
                 found[what] = partial(draw_lines, lines, "cells proposed", label, log=True)
         return found
 
 
-def lengths_error(found: Sequence[float] | None, truth: Sequence[float]) -> float:
-    """Mean relative error of a, b and c of Niggli cells; 1 without a cell."""
-    if found is None:
-        return FAILED
-    return sum(abs(a / b - 1.0) for a, b in zip(found[:3], truth[:3], strict=True)) / 3.0
+def errors_of(found: UnitCell, truth: UnitCell) -> CellRow:
+    """How far a cell is from the true one."""
+    nearest = np.array(nearest_setting(found, truth).parameters)
+    edges = 100.0 * np.abs(nearest[:3] / np.array(truth.parameters[:3]) - 1.0)
+    return CellRow(
+        a=float(edges[0]),
+        b=float(edges[1]),
+        c=float(edges[2]),
+        edges=float(edges.mean()),
+        volume=100.0 * abs(found.volume / truth.volume - 1.0),
+        angles=float(np.abs(nearest[3:] - np.array(truth.parameters[3:])).mean()),
+        exact=exact_cell(found, truth),
+    )
 
 
-def _solved(case: SimulatedCase, cell: Sequence[float], parts: _Parts, spec: CellsSpec) -> bool:
+def deviation(proposals: Sequence[CellHypothesis], truth: UnitCell) -> NDArray[np.float64]:
+    """[M, 6] relative error of every parameter of Niggli cells."""
+    cells = np.array([hypothesis.cell.parameters for hypothesis in proposals]).reshape(-1, 6)
+    return np.asarray(np.abs(cells / np.array(truth.parameters) - 1.0))
+
+
+def error_table(result: SuiteResult) -> Table:
+    """Mean errors weighted to the whole split, and the median error of the volume.
+
+    A pattern without a cell counts as 100 % and 90 degrees off.
+    """
+    weights, lines, nothing = result.weights or load_subset("val-120").weights, [], vars(CellRow())
+    for variant, column, records in groups(result):
+        share = _shares([record.bucket for record in records], weights)
+        errors = {name: np.array([_error(record, name, nothing[name]) for record in records]) for name in ERRORS}
+        means = (f"{share @ values:.2f}" for values in errors.values())
+        lines.append((variant, column, str(len(records)), *means, f"{np.median(errors['volume']):.2f}"))
+    return Table(
+        title="Error of the cell chosen, mean over the whole split; without a cell 100 %, 90 degrees",
+        header=("variant", "column", "n", *ERRORS.values(), "V %, median"),
+        rows=tuple(lines),
+    )
+
+
+def _error(record: Record, name: str, nothing: float) -> float:
+    return nothing if record.error else record.number(name)
+
+
+def _shares(buckets: Sequence[str], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    """[M] weights that make the buckets count as they do in the whole split, summing to 1."""
+    each = np.array([weights[bucket] / buckets.count(bucket) for bucket in buckets])
+    return np.asarray(each / each.sum())
+
+
+def _solved(case: SimulatedCase, question: Question, cell: UnitCell, parts: _Parts, spec: CellsSpec) -> bool:
     """Whether the first sample in this cell matches; a cell that cannot hold the formula holds no match."""
     import torch
 
     if parts.generator is None or spec.generator is None:
         return False
-    question = case.question()
-    asked = Question(pattern=question.pattern, cell=UnitCell(*cell), composition=question.composition, z=question.z)
+    asked = Question(pattern=question.pattern, cell=cell, composition=question.composition, z=question.z)
     try:
         posed = posed_of(asked)
         rng = torch.Generator().manual_seed(spec.seed)
         batch = proposed(posed, spec.generator.plugin, parts.generator, 1, rng)
     except PxrdgenError:
         return False
-    return match_rms(posed.crystals(batch)[0], case.truth, PUBLISHED) is not None
-
-
-def _choosers(result: SuiteResult) -> list[str]:
-    """The oracle, then the scorers."""
-    names = [
-        name.removesuffix(f"_mape_{NUMBERS[0]}")
-        for variant in result.variants
-        for record in variant.records
-        for name in record.values
-        if name.endswith(f"_mape_{NUMBERS[0]}")
-    ]
-    return list(dict.fromkeys(names))
-
-
-def _row(record: Record) -> ChoiceRow:
-    text = record.values.get("row")
-    if isinstance(text, str):
-        return ChoiceRow(**json.loads(text))
-    return ChoiceRow(id=record.id, bucket=record.bucket, column=record.column, cell=(1.0,) * 6, error=record.error)
-
-
-def _weights(result: SuiteResult, records: Sequence[Record]) -> dict[str, float]:
-    """Of the buckets that are there."""
-    weights = result.weights or load_subset("val-120").weights
-    return {label: weight for label, weight in weights.items() if any(r.bucket == label for r in records)}
-
-
-def _mean(records: Sequence[Record], name: str, what: str) -> float:
-    if what == "mape":
-        return mean([value for record in records if (value := record.number(name)) == value])
-    if not any(name in record.values for record in records):
-        return float("nan")
-    return 100 * mean([float(record.flag(name)) for record in records])
+    (crystal,) = crystals_of(posed, batch.frac_coords)
+    return match_rms(crystal, case.truth, PUBLISHED) is not None
 
 
 @lru_cache(maxsize=1)
-def _parts(spec: str) -> _Parts:
+def _parts(text: str) -> _Parts:
     """Built once in a worker: weights are read from disk once, not for every crystal."""
     from pxrdgen.plugins.registry import default_registry
 
-    wanted, registry = CellsSpec.model_validate_json(spec), default_registry()
-    generator = wanted.generator
+    spec, registry = CellsSpec.model_validate_json(text), default_registry()
     return _Parts(
-        predictor=registry.build(ComponentKind.CELL_PREDICTOR, wanted.cell_predictor),
-        scorers={part.plugin: registry.build(ComponentKind.CELL_SCORER, part) for part in wanted.scorers},
-        generator=None if generator is None else registry.build(ComponentKind.GENERATOR, generator),
+        predictor=registry.build(ComponentKind.CELL_PREDICTOR, spec.cell_predictor),
+        scorer=None if spec.cell_scorer is None else registry.build(ComponentKind.CELL_SCORER, spec.cell_scorer),
+        generator=None if spec.generator is None else registry.build(ComponentKind.GENERATOR, spec.generator),
     )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 #: What a measurement may say of a case.
-Value = float | int | bool | str | None
+Value = float | int | bool | str | tuple[float, ...] | None
 
 
 class Case(Protocol):
