@@ -34,8 +34,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise _TimeUp
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(min(own, outer) - started, 1e-6))
     try:
+        # the shortest of limits is up before the block begins
+        signal.setitimer(signal.ITIMER_REAL, max(min(own, outer) - started, 1e-6))
         yield
     except _TimeUp:
         if outer < own:
