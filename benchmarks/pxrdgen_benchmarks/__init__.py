@@ -32,6 +32,7 @@ _TASKS = (
         "space_groups:SpaceGroups",
         "where the true extinction symbol and space group are ranked, cell and composition known",
     ),
+    ("fox", "beside_fox:BesideFox", "the program Fox beside the solve loop, equal time"),
     ("speed", "timing:Timing", "CPU milliseconds of each step, by size"),
 )
 

@@ -166,19 +166,37 @@ def compare_runs(
 def make_card(
     folder: Annotated[Path, typer.Argument(help="Folder of a run that is done.")],
     out: Annotated[Path, typer.Argument(help="The card to write (YAML).")],
-    caveat: Annotated[list[str], typer.Option("--caveat", help="A sentence to be read with the numbers; repeatable.")],
+    caveat: Annotated[
+        list[str] | None, typer.Option("--caveat", help="A sentence to be read with the numbers; repeatable.")
+    ] = None,
     order: Annotated[int, typer.Option("--order", help="Place among the cards.")] = 50,
 ) -> None:
-    """Write the card of a run: hashes, versions, hardware, numbers, n, caveats.
+    """Write the card of a run: what was run on what, digests, versions, hardware, numbers, n, caveats.
 
     Examples:
 
-      pxrdgen bench card runs/bench/ranking-small benchmarks/results/ranking.yml --caveat "8 crystals"
+      pxrdgen bench card runs/bench/ranking-full benchmarks/results/ranking.yml --caveat "120 crystals"
     """
-    from pxrdgen_benchmarks.suite_cards import write_suite_card
+    from pxrdgen_benchmarks.card_of_run import card_of_run
 
-    write_suite_card(folder, out, caveats=caveat, order=order)
+    card_of_run(folder, caveats=caveat or (), order=order).write(out)
     typer.echo(f"wrote {out}")
+
+
+@app.command("pages")
+def make_pages(
+    readme: Annotated[Path, typer.Argument(help="The README; docs/results.md lies beside it.")] = Path("README.md"),
+) -> None:
+    """Make the README's results and docs/results.md anew from the cards in benchmarks/results.
+
+    Examples:
+
+      pxrdgen bench pages
+    """
+    from pxrdgen_benchmarks.results_pages import write_pages
+
+    for written in write_pages(readme):
+        typer.echo(f"wrote the results of {written}")
 
 
 def _run(

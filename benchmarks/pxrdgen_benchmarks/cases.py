@@ -35,6 +35,26 @@ class Column(StrEnum):
     RANDOM = "random"
 
 
+class Told(StrEnum):
+    """What the solver is told beside the pattern."""
+
+    CELL = "cell"
+    Z = "z"
+    FORMULA = "formula"
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        known = {Told.CELL: "formula, Z and cell", Told.Z: "formula and Z, no cell", Told.FORMULA: "the formula alone"}
+        return known[self]
+
+    def of(self, question: Question) -> Question:
+        """The question without what is not told."""
+        if self is Told.CELL:
+            return question
+        return replace(question, cell=None, z=question.z if self is Told.Z else None)
+
+
 #: Columns whose question has no right answer (the cell may still be mended): a confident verdict is a false alarm.
 CONTROLS = (Column.MISMATCHED, Column.ELEMENT_REPLACED, Column.CELL_OFF_3)
 
@@ -49,6 +69,7 @@ class Case(ABC):
         bucket: label of the size bucket.
         truth: the crystal.
         space_group: its number, 0 where unknown.
+        told: what the solver is told of the question.
     """
 
     id: str
@@ -56,6 +77,7 @@ class Case(ABC):
     bucket: str
     truth: Crystal
     space_group: int
+    told: Told = Told.CELL
 
     @property
     def key(self) -> tuple[str, str]:
@@ -69,7 +91,7 @@ class Case(ABC):
 
     @abstractmethod
     def question(self) -> Question:
-        """What the solver is given; simulated or read on call."""
+        """All a user might know; simulated or read on call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +101,12 @@ class SimulatedCase(Case):
     Args:
         index: seeds the recipe.
         stranger: the crystal whose pattern is shown in the column ``mismatched``.
+        recipe: what is done to the problem, where the column says something else.
     """
 
     index: int
     stranger: Crystal
+    recipe: Column | None = None
 
     def question(self) -> Question:
         """The column's recipe applied to the crystal.
@@ -92,7 +116,7 @@ class SimulatedCase(Case):
         """
         composition, z = Composition.from_species(self.truth.species).reduced()
         rng = np.random.default_rng([self.index, 3])
-        column = Column(self.column)
+        column = self.recipe or Column(self.column)
         task = clean_task(self.truth) if column is Column.CLEAN else perturbed_task(self.truth, self.index)
         question = Question(pattern=task.pattern, cell=task.cell, composition=composition, z=z)
         if column is Column.MISMATCHED:
@@ -109,13 +133,18 @@ class SimulatedCase(Case):
 
 
 def simulated_cases(
-    entries: Sequence[Entry], columns: Iterable[Column], every: Sequence[Entry] | None = None
+    entries: Sequence[Entry],
+    columns: Iterable[Column],
+    every: Sequence[Entry] | None = None,
+    *,
+    told: Told = Told.CELL,
 ) -> list[SimulatedCase]:
     """Each entry in each column, columns in turn.
 
     Args:
         every: the whole subset, where strangers are looked for; default ``entries``. A stranger thus stays the same
             when fewer crystals are evaluated.
+        told: to the solver.
     """
     columns = tuple(columns)
     return [
@@ -127,6 +156,7 @@ def simulated_cases(
             space_group=entry.space_group,
             index=entry.index,
             stranger=stranger_of(entry, every or entries),
+            told=told,
         )
         for entry in entries
         for column in columns

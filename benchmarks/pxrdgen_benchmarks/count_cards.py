@@ -12,6 +12,7 @@ import yaml
 
 from pxrdgen_benchmarks.cards import Card, Number
 from pxrdgen_benchmarks.metrics import Count, wilson
+from pxrdgen_benchmarks.results_file import code_digest
 
 
 def rate_number(variant: str, column: str, name: str, hits: int, n: int) -> Number:
@@ -48,7 +49,10 @@ def write_count_card(
         title=title,
         task=task,
         order=order,
-        run=dict(run),
+        suite=task,
+        data=dict(run),
+        specs={},
+        code=[code_digest()],
         results_sha256=digest,
         hardware=f"{platform.machine()}, one thread a case",
         versions={"pxrdgen": __version__, "python": platform.python_version()},

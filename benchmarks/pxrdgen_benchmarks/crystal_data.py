@@ -30,6 +30,12 @@ class CrystalData(BaseModel):
         """The crystals to measure, size buckets in turn."""
         return interleaved(list(every), stride=self.stride, limit=self.limit)
 
+    def selected(self) -> str:
+        """How the crystals were chosen, in words."""
+        every = "" if self.stride == 1 else f", one in {self.stride} of each size bucket"
+        first = "" if self.limit is None else f", the first {self.limit} with buckets in turn"
+        return f"crystals of {self.subset} (a random draw from the validation split by size bucket){every}{first}"
+
     def weights(self) -> Mapping[str, float]:
         """Of the size buckets in the whole split."""
         return load_subset(self.subset).weights

@@ -28,6 +28,18 @@ BACKGROUND_POINTS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToldTexture:
+    """Texture as Fox is told: plane ``axis`` in the conventional cell, March-Dollase ``ratio`` r.
+
+    Fox's correction is the mean over equivalent planes of (r^2 c + (1 - c) / r)^(-3/2), as ours
+    (``TextureMarchDollase::CalcCorr`` of ObjCryst++).
+    """
+
+    axis: tuple[float, float, float]
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class FoxProblem:
     """What Fox is told.
 
@@ -36,6 +48,7 @@ class FoxProblem:
         cell: conventional.
         space_group: in the setting of the cell.
         sites: atomic number of each independent atom.
+        texture: of the sample; it stays as told.
     """
 
     prepared: PreparedPattern
@@ -43,6 +56,7 @@ class FoxProblem:
     cell: UnitCell
     space_group: SpaceGroup
     sites: Sequence[int]
+    texture: ToldTexture | None = None
 
 
 def fox_input(problem: FoxProblem, trials: int) -> str:
@@ -137,12 +151,27 @@ def _pattern(problem: FoxProblem) -> list[str]:
         _parameter("Eta0", eta, 0.0, 1.0),
         _parameter("Eta1", 0.0, -1.0, 1.0),
         "</ReflectionProfilePseudoVoigt>",
+        *_texture(problem.texture),
         "</PowderPatternCrystal>",
         '<PowderPatternComponent Scale="1" Name="phase"/>',
         "<XIobsSigmaWeightList>",
         *(f"{angle:.4f} {counts:.4f} {sigma:.4f} {1.0 / sigma**2:.6g}" for angle, counts, sigma in data),
         "</XIobsSigmaWeightList>",
         "</PowderPattern>",
+    ]
+
+
+def _texture(told: ToldTexture | None) -> list[str]:
+    if told is None:
+        return []
+    named = (("Fraction", 1.0), ("MarchCoeff", told.ratio), *zip("HKL", told.axis, strict=True))
+    lines = (_parameter(name, value, -10.0, 10.0, limited=False) for name, value in named)
+    return [
+        "<TextureMarchDollase>",
+        "<TexturePhaseMarchDollase>",
+        *lines,
+        "</TexturePhaseMarchDollase>",
+        "</TextureMarchDollase>",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,9 @@ def about_run(result: SuiteResult) -> dict[str, Any]:
         "title": suite.title or suite.name,
         "task": suite.task,
         "data": suite.data,
+        "selection": result.selection,
         "headline": suite.headline,
-        "specs": {variant.label: variant.spec for variant in result.variants if not variant.error},
+        "specs": {variant.label: dict(variant.spec) for variant in result.variants if not variant.error},
         "components": {variant.label: dict(variant.versions) for variant in result.variants if not variant.error},
         "failures": {variant.label: variant.error for variant in result.variants if variant.error},
         "weights": dict(result.weights),
@@ -103,7 +105,8 @@ def all_tables(result: SuiteResult, task: Task) -> dict[str, Table]:
 def report_text(result: SuiteResult, tables: Mapping[str, Table], figures: Sequence[str]) -> str:
     """Everything on one page."""
     suite = result.suite
-    parts = [f"# {suite.title or suite.name}", *(f"- {note}" for note in suite.notes)]
+    chosen = [f"Cases: {result.selection}."] if result.selection else []
+    parts = [f"# {suite.title or suite.name}", *(f"- {note}" for note in (*chosen, *suite.notes))]
     parts += [table.markdown() for table in tables.values()]
     parts += [f"![{name}](figures/{name})" for name in figures]
     about = {"task": suite.task, "specs sha256": result.spec_sha256, "data sha256": result.data_sha256}
@@ -113,16 +116,27 @@ def report_text(result: SuiteResult, tables: Mapping[str, Table], figures: Seque
 
 
 def versions() -> dict[str, str]:
-    """Of what numbers depend on."""
+    """Of what numbers depend on; the commit where the source is that of a repository."""
     from importlib import metadata
 
     found = {"python": platform.python_version()}
+    if commit := _commit():
+        found["commit"] = commit
     for name in ("pxrdgen", "torch", "numpy", "pymatgen"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _commit() -> str:
+    """``e185c95``, with ``-dirty`` where files have changed; empty outside a repository."""
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def hardware() -> str:

@@ -1,6 +1,7 @@
 """The two columns of every table: *clean* (the MP-20 protocol) and *perturbed* (what a laboratory does to a pattern).
 
-The solver knows nothing of the recipe: it gets the pattern, the composition and the (slightly wrong) cell.
+The solver gets the pattern, the composition and the (slightly wrong) cell. It was made by people who knew the recipe:
+networks are trained on the same ranges, and the strains and texture axes are among those that the solver refines.
 """
 
 from __future__ import annotations
@@ -27,11 +28,21 @@ TEXTURE_AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Texture:
+    """Crystallites lie on the planes ``axis`` (indices in the crystal's cell); March-Dollase ``ratio``, 1 for none."""
+
+    axis: tuple[int, int, int]
+    ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
-    """One problem of a benchmark: a pattern and the cell a user would give with it."""
+    """One problem of a benchmark: a pattern and the cell a user would give with it; of a textured sample its texture,
+    which no user knows."""
 
     pattern: PowderPattern
     cell: UnitCell
+    texture: Texture | None = None
 
 
 def clean_task(crystal: Crystal) -> Task:
@@ -70,7 +81,8 @@ def perturbed_task(crystal: Crystal, seed: int) -> Task:
     expected = 1e4 * (0.97 * peaks / peaks.max() + 0.03 * humped_background(grid, rng))
     counts = rng.poisson(expected).astype(np.float64)
     pattern = PowderPattern(two_theta=grid, intensity=counts, instrument=Instrument(radiation=CUKA))
-    return Task(pattern=pattern, cell=cell_off(crystal, rng, (0.001, 0.003)))
+    cell = cell_off(crystal, rng, (0.001, 0.003))
+    return Task(pattern=pattern, cell=cell, texture=Texture(axis=axis, ratio=ratio))
 
 
 def textured_profile(

@@ -32,7 +32,10 @@ def posed_of(question: Question) -> Posed:
     if question.cell is None:
         raise OptionError("got a question without a cell, expected one with it")
     prepared = prepare(question.pattern)
-    return pose(prepared, build_problem(prepared.pattern, question.composition, cell=question.cell, z=question.z))
+    problem = build_problem(
+        prepared.pattern, question.composition, cell=question.cell, z=question.z, space_group=question.space_group
+    )
+    return pose(prepared, problem)
 
 
 def crystals_of(posed: Posed, coords: Tensor) -> list[Crystal]:
@@ -118,6 +121,8 @@ class Asked:
 
         from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 
+        if self.question.z is None:
+            raise OptionError("got a question without Z, expected one with it where the cell is to be generated")
         species = self.question.composition.species(self.question.z)
         view = patterns_from_prepared([self.prepared], grid=generator.grid)
         found = generator.with_cells(view, torch.as_tensor(species), count, rng)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from pxrdgen.errors import DatasetError, OptionError, OutputError
-from pxrdgen_benchmarks.row import Row
+from pxrdgen_benchmarks.record import Record
 
 
 class Line(Protocol):
-    """What a results file holds: :class:`Row` or :class:`~pxrdgen_benchmarks.record.Record`."""
+    """What a results file holds, such as a :class:`~pxrdgen_benchmarks.record.Record`."""
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class ResultsFile(Generic[AnyLine]):
 
     path: Path
     run: Mapping[str, object] = field(default_factory=dict)
-    parse: Callable[[Mapping[str, object]], AnyLine] = Row.from_mapping  # type: ignore[assignment]
+    parse: Callable[[Mapping[str, object]], AnyLine] = Record.from_mapping  # type: ignore[assignment]
 
     def open(self) -> list[AnyLine]:
         """Begin the file, or continue it: a line cut short by a kill is dropped. Returns the finished rows.
@@ -92,17 +92,8 @@ class ResultsFile(Generic[AnyLine]):
             os.close(handle)
 
 
-def read_results(path: Path) -> tuple[dict[str, object], list[Row]]:
-    """The first line and the rows of a results file; a last line without its end is left out.
-
-    Raises:
-        DatasetError: it cannot be read or is not a results file.
-    """
-    return read_lines(path, Row.from_mapping)
-
-
 def read_lines(path: Path, parse: Callable[[Mapping[str, object]], AnyLine]) -> tuple[dict[str, object], list[AnyLine]]:
-    """The same for lines of any kind.
+    """The first line and the rows of a results file; a last line without its end is left out.
 
     Raises:
         DatasetError: it cannot be read or is not a results file.
@@ -115,6 +106,12 @@ def read_lines(path: Path, parse: Callable[[Mapping[str, object]], AnyLine]) -> 
     if not lines or not all(isinstance(line, dict) for line in lines) or "run" not in lines[0]:
         raise DatasetError(f"got {path}, which is not a results file; its first line names the run")
     return lines[0], [parse(line) for line in lines[1:] if "note" not in line]
+
+
+def codes_of(path: Path) -> tuple[str, ...]:
+    """Digests of the code its rows came from, in the order in which it was continued."""
+    lines: list[dict[str, str]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return tuple(line["code"] for line in lines if "code" in line)
 
 
 #: packages below the plugins whose code decides an answer.

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TypeVar
 
-from pxrdgen.specs.pipeline import PipelineSpec
-from pxrdgen_benchmarks.cases import Case
-from pxrdgen_benchmarks.evaluate import Solver, evaluate, solve_with_cell
 from pxrdgen_benchmarks.parallel import Workers, unordered
 from pxrdgen_benchmarks.results_file import AnyLine, ResultsFile
-from pxrdgen_benchmarks.row import Row
 
 Item = TypeVar("Item")
 
 #: what a row says when there is none because the process ended.
 DIED = "WorkerError: the worker process died twice on this case"
-#: called with all rows so far and the number of cases.
-Watch = Callable[[Sequence[Row], int], None]
 
 
 def run_items(
@@ -53,44 +46,3 @@ def run_items(
         if watch is not None:
             watch(lines, len(items))
     return lines
-
-
-def run_cases(
-    cases: Sequence[Case],
-    spec: PipelineSpec,
-    results: ResultsFile[Row],
-    *,
-    workers: int = 1,
-    solver: Solver = solve_with_cell,
-    watch: Watch | None = None,
-) -> list[Row]:
-    """Evaluate what the results file lacks; all rows of these cases.
-
-    Args:
-        workers: processes, of one thread each; 0 evaluates here.
-        solver: importable from a module when there are workers.
-        watch: told of progress, at the start and after every row.
-
-    Raises:
-        OptionError: the results file belongs to another run.
-    """
-    return run_items(
-        cases,
-        partial(evaluate, spec=spec, solver=solver),
-        results,
-        key=lambda case: case.key,
-        lost=_lost,
-        workers=Workers(count=workers),
-        watch=watch,
-    )
-
-
-def _lost(case: Case) -> Row:
-    return Row(
-        id=case.id,
-        column=case.column,
-        bucket=case.bucket,
-        num_atoms=len(case.truth),
-        space_group_true=case.space_group,
-        error=DIED,
-    )

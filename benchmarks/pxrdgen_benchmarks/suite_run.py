@@ -176,6 +176,8 @@ def _ready(variant: Variant, task: Task, name: str) -> _Ready:
         resolved = resolve_spec(spec, registry)
         versions = component_versions(spec, registry)
         _build_all(resolved, registry)
+        if absent := task.absent(resolved):
+            raise WorkerError(absent)
     except PxrdgenError as error:
         return _Ready(label=variant.label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
     except Exception as error:  # a stranger's component may do anything

@@ -96,7 +96,7 @@ class ReportingTask(Task, Reporting):
 
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
         """Its ``card_values``."""
-        from pxrdgen_benchmarks.suite_cards import numbers_of
+        from pxrdgen_benchmarks.card_of_run import numbers_of
 
         return numbers_of(records, self.card_values or (self.headline,), weights)
 
@@ -124,7 +124,7 @@ class PlainReporting(Reporting):
 
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
         """The task's ``card_values``."""
-        from pxrdgen_benchmarks.suite_cards import numbers_of
+        from pxrdgen_benchmarks.card_of_run import numbers_of
 
         return numbers_of(records, self.task.card_values or (self.task.headline,), weights)
 

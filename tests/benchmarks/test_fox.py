@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import xml.etree.ElementTree as ET
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,14 @@ import pytest
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.space_group import parse_space_group
-from pxrdgen_benchmarks.fox import FoxRow, fox_table
-from pxrdgen_benchmarks.fox_input import FoxProblem, fox_input
+from pxrdgen_benchmarks.cases import Column, simulated_cases
+from pxrdgen_benchmarks.fox_input import FoxProblem, ToldTexture, fox_input
 from pxrdgen_benchmarks.fox_run import fox_program, places_in, run_fox, structures
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
 from pxrdgen_benchmarks.perturbed import perturbed_task
+from pxrdgen_benchmarks.subsets import Entry
+from pxrdgen_benchmarks.tasks import beside_fox
+from pxrdgen_benchmarks.tasks.beside_fox import BesideFox, FoxSpec, Program, known_of
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.preparation import prepare
 
@@ -102,31 +105,44 @@ def test_fox_solves_rutile_in_seconds(told: FoxProblem, rutile: Crystal) -> None
     assert any(match_rms(crystal, rutile, STRICT) is not None for crystal in outcome.crystals)
 
 
-def test_tables_count_hits_by_column() -> None:
-    solved = FoxRow(
-        id="x", column="clean", program="fox", space_group="P n m a", num_atoms=9, sites=3, strict=True, published=True,
-        cpu_s=30.0,
-    )  # fmt: skip
-    assert fox_table([solved]).rows[0][:2] == ("fox", "clean")
+def test_fox_is_told_the_texture_and_leaves_it_alone(told: FoxProblem) -> None:
+    assert ET.fromstring(fox_input(told, 1000)).find(".//TextureMarchDollase") is None  # noqa: S314
+    textured = replace(told, texture=ToldTexture(axis=(1.0, 0.0, 1.0), ratio=0.8))
+    phase = ET.fromstring(fox_input(textured, 1000)).find(  # noqa: S314
+        "PowderPattern/PowderPatternCrystal/TextureMarchDollase/TexturePhaseMarchDollase"
+    )
+    assert phase is not None
+    assert {par.get("Name"): float(par.text or "nan") for par in phase} == {
+        "Fraction": 1.0, "MarchCoeff": 0.8, "H": 1.0, "K": 0.0, "L": 1.0,
+    }  # fmt: skip
+    assert {par.get("Refined") for par in phase} == {"0"}
 
 
-def test_the_card_counts_what_each_program_solved(tmp_path: Path) -> None:
-    from pxrdgen_benchmarks.cards import read_cards
-    from pxrdgen_benchmarks.fox import card
+def test_a_plane_keeps_its_spacing_in_the_conventional_cell(rutile: Crystal) -> None:
+    """A face-centred cell of a rock salt: the texture's plane is the same plane there."""
+    salt = Crystal(
+        species=np.array([11, 17]),
+        frac_coords=np.array([[0.0] * 3, [0.5] * 3]),
+        basis=2.82 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]),
+        name="salt",
+    )
+    for crystal in (salt, rutile):
+        (case,) = simulated_cases([Entry(index=4, crystal=crystal, space_group=0, bucket="all")], [Column.PERTURBED])
+        known, made = known_of(case), perturbed_task(crystal, 4).texture
+        assert known.texture is not None
+        assert made is not None
+        assert known.texture.ratio == made.ratio
+        assert known.question.cell is not None
+        told_cell = case.question().cell
+        assert told_cell is not None
+        lengths = [
+            np.linalg.norm(np.linalg.inv(basis) @ np.array(axis))
+            for basis, axis in ((told_cell.basis, made.axis), (known.question.cell.basis, known.texture.axis))
+        ]
+        assert lengths[0] == pytest.approx(lengths[1], rel=1e-6)
 
-    row = {"id": "a", "column": "perturbed", "space_group": "P m", "num_atoms": 13, "sites": 5, "cpu_s": 9.0}
-    rows = [
-        {**row, "program": "fox", "strict": False, "published": True},
-        {**row, "program": "pxrdgen", "strict": True, "published": True},
-    ]
-    results = tmp_path / "rows.jsonl"
-    results.write_text("\n".join(json.dumps(each) for each in rows), encoding="utf-8")
-    card([results], tmp_path / "cards" / "fox.yml")
-    (written,) = read_cards(tmp_path / "cards")
-    assert {(number.variant, number.name): number.value for number in written.numbers} == {
-        ("fox", "strict, %"): 0.0,
-        ("fox", "published, %"): 100.0,
-        ("pxrdgen", "strict, %"): 100.0,
-        ("pxrdgen", "published, %"): 100.0,
-    }
-    assert [number.name for number in written.headline_numbers()] == ["strict, %", "strict, %"]
+
+def test_without_the_program_fox_is_skipped_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside_fox, "fox_program", lambda: None)
+    assert "objcryst-fox" in BesideFox().absent(FoxSpec(program=Program.FOX))
+    assert BesideFox().absent(FoxSpec(program=Program.PXRDGEN)) == ""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
 import numpy as np
 import pytest
 
+from pxrdgen.interfaces.task import Value
 from pxrdgen.time_limit import time_limit
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import CONTROLS, Column, simulated_cases, stranger_of
 from pxrdgen_benchmarks.homologues import one_replaced
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, Count, match_rms, stratified, wilson, without_hydrogen
-from pxrdgen_benchmarks.row import Row
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import Entry, interleaved, load_subset
-from pxrdgen_benchmarks.tables import match_table, space_group_table, verdict_table
+from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.task import SuiteResult, VariantResult
 from pxrdgen_crystallography.formula.parse import parse_formula
 
+NAMES = itertools.count()
 TWO = {"1-4": 1.0, "5-8": 3.0}
 
 
@@ -40,9 +46,22 @@ def cesium_chloride() -> Crystal:
     )
 
 
-def row(column: Column = Column.CLEAN, bucket: str = "1-4", **values: object) -> Row:
-    given = {"id": "x", "column": column.value, "bucket": bucket, "num_atoms": int(bucket.split("-")[1]), **values}
-    return Row.from_mapping(given)
+def record(column: Column = Column.CLEAN, bucket: str = "1-4", error: str = "", **values: Value) -> Record:
+    return Record(
+        variant="v", id=f"{next(NAMES)}", column=column, bucket=bucket, num_atoms=4, error=error, values=values
+    )
+
+
+def result(records: list[Record]) -> SuiteResult:
+    return SuiteResult(
+        suite=Suite(name="s"),
+        variants=(VariantResult(label="v", spec={}, error="", records=tuple(records), versions={}),),
+        columns=tuple(dict.fromkeys(record.column for record in records)),
+        weights=TWO,
+        selection="",
+        spec_sha256="",
+        data_sha256="",
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,33 +145,29 @@ def test_hydrogen_is_left_out() -> None:
 
 
 def test_the_match_table_counts_errors_as_misses() -> None:
-    rows = [row(published=True, strict=True, rms=0.1), row(published=True, rms=0.3), row(error="CellError: no")]
-    rows += [row(bucket="5-8", published=True, rms=0.2, any_strict=True), row(bucket="5-8")]
-    lines = match_table(rows, TWO).rows
-    published, strict, any_published, any_strict = lines
+    records = [record(published=True, strict=True, rms=0.1), record(published=True, rms=0.3), record(error="CellError")]
+    records += [record(bucket="5-8", published=True, rms=0.2, any_strict=True), record(bucket="5-8")]
+    tables = solving_tables(result(records))
+    published, strict, any_published, any_strict = (line[1:] for line in tables["matches"].rows)
     assert published[:2] == ("clean", "published")
     assert [cell.split()[0] for cell in published[2:5]] == ["66.7", "50.0", "54.2"]
     assert published[4].endswith("(5)")
-    assert published[5:7] == ("0.200", "1")
     assert [cell.split()[0] for cell in strict[2:5]] == ["33.3", "0.0", "8.3"]
     assert any_published[4].startswith("0.0")
     assert any_strict[3].startswith("50.0")
-
-
-def test_a_run_without_some_bucket_says_nothing_of_the_whole_split() -> None:
-    assert match_table([row(published=True)], TWO).rows[0][4] == "– (1)"
+    assert tables["rms"].rows == (("v", "clean", "0.2 / 0.2 (3)"),)
 
 
 def test_the_verdict_table_separates_right_from_wrong() -> None:
-    rows = [
-        row(verdict="solved", strict=True, published=True),
-        row(verdict="solved", published=True),
-        row(verdict="probable", strict=True),
-        row(verdict="not solved"),
-        row(Column.MISMATCHED, verdict="solved"),
-        row(Column.MISMATCHED, verdict="not solved"),
+    records = [
+        record(verdict="solved", strict=True, published=True),
+        record(verdict="solved", published=True),
+        record(verdict="probable", strict=True),
+        record(verdict="not solved"),
+        record(Column.MISMATCHED, verdict="solved"),
+        record(Column.MISMATCHED, verdict="not solved"),
     ]
-    clean, mismatched = verdict_table(rows).rows
+    clean, mismatched = (line[1:] for line in solving_tables(result(records))["verdicts"].rows)
     assert [cell.split()[0] for cell in clean[1:]] == ["50.0", "50.0", "100.0", "25.0", "25.0", "100.0", "50.0"]
     assert mismatched[0] == "mismatched (control)"
     assert [cell.split()[0] for cell in mismatched[1:5]] == ["50.0", "0.0", "0.0", "50.0"]
@@ -160,14 +175,14 @@ def test_the_verdict_table_separates_right_from_wrong() -> None:
 
 def test_space_groups_are_counted_among_right_answers_only() -> None:
     right = {"strict": True, "candidates": 1, "space_group_true": 136}
-    rows = [row(**right, space_group_found=136), row(**right, space_group_found=58), row(candidates=1)]
-    assert space_group_table(rows).rows == (("clean", "50.0 [9, 91] (2)"),)
+    records = [record(**right, space_group_found=136), record(**right, space_group_found=58), record(candidates=1)]
+    assert solving_tables(result(records))["space_groups"].rows == (("v", "clean", "50.0 [9, 91] (2)"),)
 
 
 def test_tables_write_markdown_and_csv() -> None:
-    table = verdict_table([row(verdict="solved", strict=True)])
-    assert table.markdown().splitlines()[3] == "| " + " | ".join("---" for _ in table.header) + " |"
-    assert len(table.csv().splitlines()) == 2
+    table = Table(title="t", header=("a", "b"), rows=(("1", "2, 3"),))
+    assert table.markdown() == "t\n\n| a | b |\n| --- | --- |\n| 1 | 2, 3 |"
+    assert table.csv() == 'a,b\n1,"2, 3"\n'
 
 
 def test_the_committed_subset_is_thirty_of_each_size() -> None:

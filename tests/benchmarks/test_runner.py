@@ -1,16 +1,10 @@
-"""Two crystals and a quick stand-in for the solver: nothing is lost, repeated or kept quiet about."""
+"""Two crystals and a quick stand-in for the loop: answers become rows, and nothing is lost or repeated."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,17 +14,18 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
-from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, simulated_cases
-from pxrdgen_benchmarks.evaluate import evaluate
-from pxrdgen_benchmarks.results_file import ResultsFile, read_results
-from pxrdgen_benchmarks.row import Row
-from pxrdgen_benchmarks.runner import run_cases
-from pxrdgen_benchmarks.solve_rate import _columns
+from pxrdgen_benchmarks import evaluate
+from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, Told, simulated_cases
+from pxrdgen_benchmarks.jobs import Job, do_job
+from pxrdgen_benchmarks.parallel import Workers
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.results_file import ResultsFile, read_lines
+from pxrdgen_benchmarks.runner import DIED, run_items
+from pxrdgen_benchmarks.solved_row import SolvedRow
 from pxrdgen_benchmarks.subsets import Entry
-from pxrdgen_benchmarks.tables import match_table
+from pxrdgen_benchmarks.tasks.solving import Solving
 
 SPEC = PipelineSpec(budget_s=1.0)
-RUN = {"subset": "two"}
 
 
 def salt(number: int, edge: float, name: str) -> Crystal:
@@ -79,186 +74,131 @@ def solution(crystals: list[Crystal], *, interrupted: bool = False) -> Solution:
     )
 
 
-def cases(*columns: Column) -> list[SimulatedCase]:
-    return simulated_cases(ENTRIES, columns)
+def cases(*columns: Column, told: Told = Told.CELL) -> list[SimulatedCase]:
+    return simulated_cases(ENTRIES, columns, told=told)
 
 
-def results(folder: Path) -> ResultsFile:
-    return ResultsFile(path=folder / "results.jsonl", run=RUN)
+def measured(monkeypatch: pytest.MonkeyPatch, case: Case, answered: Any = answer) -> SolvedRow:
+    """The row of a case when the loop is that stand-in."""
+    monkeypatch.setattr(evaluate, "solve", answered)
+    return Solving().measure(case, SPEC)
 
 
-def untimed(rows: list[Row]) -> list[Row]:
-    return sorted((replace(row, seconds=0.0) for row in rows), key=lambda row: row.key)
-
-
-def test_an_answer_becomes_a_row() -> None:
-    row = evaluate(cases(Column.CLEAN)[0], SPEC, answer)
-    assert (row.id, row.column, row.bucket, row.num_atoms) == ("CsCl", "clean", "1-4", 2)
+def test_an_answer_becomes_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = measured(monkeypatch, cases(Column.CLEAN)[0])
     assert row.published
     assert row.strict
     assert row.rms == pytest.approx(0.0, abs=1e-6)
     assert (row.verdict, row.excess, row.gap, row.rounds) == ("solved", 1.05, None, 7)
     assert (row.space_group_true, row.space_group_found, row.candidates) == (221, 221, 2)
-    assert Row.from_mapping(json.loads(row.to_json())) == row
 
 
-def test_only_the_first_candidate_counts_but_any_is_noted() -> None:
+def test_only_the_first_candidate_counts_but_any_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     def reversed_answer(question: Question, spec: PipelineSpec) -> Solution:
         found = answer(question, spec)
         return replace(found, candidates=list(reversed(found.candidates)))
 
-    row = evaluate(cases(Column.CLEAN)[0], SPEC, reversed_answer)
+    row = measured(monkeypatch, cases(Column.CLEAN)[0], reversed_answer)
     assert not row.strict
     assert row.any_strict
 
 
-def test_every_failure_is_a_row_that_counts_as_a_miss() -> None:
-    row = evaluate(cases(Column.CLEAN)[1], SPEC, answer)
-    assert row.error == "CellError: no thallium here"
-    assert not any((row.published, row.strict, row.any_published, row.any_strict))
-
-
-def test_no_candidate_is_a_miss() -> None:
-    row = evaluate(cases(Column.CLEAN)[0], SPEC, lambda *_: solution([]))
+def test_no_candidate_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = measured(monkeypatch, cases(Column.CLEAN)[0], lambda *_: solution([]))
     assert not row.published
     assert row.candidates == 0
-    assert row.error == ""
 
 
-def test_an_interrupted_search_is_no_result() -> None:
+def test_an_interrupted_search_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyboardInterrupt):
-        evaluate(cases(Column.CLEAN)[0], SPEC, lambda *_: solution([], interrupted=True))
+        measured(monkeypatch, cases(Column.CLEAN)[0], lambda *_: solution([], interrupted=True))
 
 
-def test_the_random_control_asks_no_solver() -> None:
+def test_the_random_control_asks_no_solver(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(question: Question, spec: PipelineSpec) -> Solution:
         raise AssertionError("asked")
 
-    row, again = (evaluate(cases(Column.RANDOM)[0], SPEC, never) for _ in range(2))
+    row, again = (measured(monkeypatch, cases(Column.RANDOM)[0], never) for _ in range(2))
     assert row == again
-    assert row.error == ""
     assert row.candidates == 1
 
 
-def test_the_solver_is_shown_nothing_of_the_answer() -> None:
-    question = cases(Column.PERTURBED)[0].question()
-    told = Question(pattern=question.pattern, composition=question.composition)
-    assert {name for name, value in vars(question).items() if value is not getattr(told, name)} <= {"cell", "z"}
+@pytest.mark.parametrize(
+    ("told", "known"), [(Told.CELL, {"cell", "z"}), (Told.Z, {"z"}), (Told.FORMULA, set())], ids=str
+)
+def test_the_solver_is_shown_what_it_is_told_and_nothing_of_the_answer(
+    told: Told, known: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Question] = []
+
+    def noting(question: Question, spec: PipelineSpec) -> Solution:
+        asked.append(question)
+        return solution([])
+
+    measured(monkeypatch, cases(Column.PERTURBED, told=told)[0], noting)
+    (question,) = asked
+    nothing = Question(pattern=question.pattern, composition=question.composition)
+    assert {name for name, value in vars(question).items() if value is not getattr(nothing, name)} == known
     assert question.pattern.metadata == {}
 
 
+def job(case: Case) -> Job:
+    return Job(task="solve", variant="v", spec=SPEC.model_dump_json(), case=case)
+
+
+def test_every_failure_is_a_record_that_counts_as_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "solve", answer)
+    fine, failed = (do_job(job(case)) for case in cases(Column.CLEAN))
+    assert fine.values == asdict(measured(monkeypatch, cases(Column.CLEAN)[0]))
+    assert (fine.id, fine.column, fine.bucket, fine.num_atoms, fine.error) == ("CsCl", "clean", "1-4", 2, "")
+    assert failed.error == "CellError: no thallium here"
+    assert not failed.flag("published")
+
+
+def results(folder: Path, **run: object) -> ResultsFile[Record]:
+    return ResultsFile(path=folder / "results.jsonl", run=run)
+
+
+def done(folder: Path, numbers: list[int], **run: object) -> list[Record]:
+    """Records of numbers, squared where they are not there yet."""
+    return run_items(
+        numbers,
+        lambda number: Record(variant="v", id=str(number), values={"square": number**2}),
+        results(folder, **run),
+        key=lambda number: ("v", str(number), ""),
+        lost=lambda number: Record(variant="v", id=str(number), error=DIED),
+        workers=Workers(count=0),
+    )
+
+
 def test_finished_cases_are_not_repeated(tmp_path: Path) -> None:
-    asked: list[str] = []
-
-    def counting(question: Question, spec: PipelineSpec) -> Solution:
-        asked.append(question.composition.formula)
-        return answer(question, spec)
-
-    run_cases(cases(Column.CLEAN)[:1], SPEC, results(tmp_path), workers=0, solver=counting)
-    rows = run_cases(cases(Column.CLEAN, Column.RANDOM), SPEC, results(tmp_path), workers=0, solver=counting)
-    assert len(rows) == 4
-    assert asked == ["CsCl", "TlCl"]
+    done(tmp_path, [1, 2])
+    before = results(tmp_path).path.read_text()
+    assert [record.values["square"] for record in done(tmp_path, [1, 2, 3])] == [1, 4, 9]
+    after = results(tmp_path).path.read_text()
+    assert after.startswith(before)
+    assert len(after.splitlines()) == 4
 
 
 def test_a_line_cut_short_is_dropped_and_done_again(tmp_path: Path) -> None:
-    file = results(tmp_path)
-    whole = run_cases(cases(Column.CLEAN), SPEC, file, workers=0, solver=answer)
-    content = file.path.read_bytes()
-    file.path.write_bytes(content[:-25])
-    again = run_cases(cases(Column.CLEAN), SPEC, file, workers=0, solver=answer)
-    assert untimed(again) == untimed(whole)
-    _, stored = read_results(file.path)
-    assert len(stored) == 2
+    whole, path = done(tmp_path, [1, 2]), results(tmp_path).path
+    path.write_bytes(path.read_bytes()[:-25])
+    assert done(tmp_path, [1, 2]) == whole
+    assert read_lines(path, Record.from_mapping)[1] == whole
 
 
 def test_results_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
-    file = results(tmp_path)
-    run_cases(cases(Column.RANDOM), SPEC, file, workers=0)
+    done(tmp_path, [1], subset="two")
     with pytest.raises(OptionError, match="another run"):
-        run_cases(cases(Column.RANDOM), SPEC, replace(file, run={"subset": "three"}), workers=0)
+        done(tmp_path, [1], subset="three")
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("dear diary\n")
     with pytest.raises(DatasetError, match="notes"):
-        ResultsFile(path=path, run=RUN).open()
+        ResultsFile(path=path).open()
     assert path.read_text() == "dear diary\n"
-
-
-SCRIPT = """
-    import os, sys, time
-    from pathlib import Path
-    sys.path.insert(0, {tests!r})
-    import test_runner as t
-
-    def slow(question, spec):
-        time.sleep({pause})
-        return t.answer(question, spec)
-
-    def deadly(question, spec):
-        if 81 in question.composition.species(1):
-            os._exit(9)
-        return t.answer(question, spec)
-
-    if __name__ == "__main__":
-        columns = [t.Column(name) for name in {columns!r}]
-        t.run_cases(t.cases(*columns), t.SPEC, t.results(Path({folder!r})), workers={workers}, solver={solver})
-"""
-
-
-def script(folder: Path, columns: tuple[Column, ...], *, pause: float, workers: int, solver: str = "slow") -> list[str]:
-    text = SCRIPT.format(
-        tests=str(Path(__file__).parent),
-        folder=str(folder),
-        columns=[column.value for column in columns],
-        pause=pause,
-        workers=workers,
-        solver=solver,
-    )
-    file = folder / "run.py"
-    file.write_text(textwrap.dedent(text))
-    return [sys.executable, str(file)]
-
-
-def test_killed_in_the_middle_and_run_again_gives_the_same_table(tmp_path: Path) -> None:
-    columns = (Column.CLEAN, Column.PERTURBED, Column.CELL_OFF_3)
-    interrupted, undisturbed = tmp_path / "interrupted", tmp_path / "undisturbed"
-    interrupted.mkdir()
-    undisturbed.mkdir()
-    process = subprocess.Popen(script(interrupted, columns, pause=0.3, workers=0))
-    file = results(interrupted)
-    deadline = time.monotonic() + 60.0
-    while time.monotonic() < deadline and (not file.path.exists() or len(file.path.read_text().splitlines()) < 3):
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    _, before = read_results(file.path)
-    assert 2 <= len(before) < 6
-    again = run_cases(cases(*columns), SPEC, file, workers=0, solver=answer)
-    whole = run_cases(cases(*columns), SPEC, results(undisturbed), workers=0, solver=answer)
-    _, stored = read_results(file.path)
-    assert len({row.key for row in stored}) == len(stored) == 6
-    assert untimed(again) == untimed(whole)
-    weights = {"1-4": 1.0}
-    assert match_table(untimed(again), weights) == match_table(untimed(whole), weights)
-
-
-def test_a_worker_that_dies_costs_its_case_only(tmp_path: Path) -> None:
-    subprocess.run(script(tmp_path, (Column.CLEAN,), pause=0.0, workers=2, solver="deadly"), check=True, timeout=300)
-    _, rows = read_results(results(tmp_path).path)
-    assert len({row.key for row in rows}) == len(rows) == 2
-    for row in rows:
-        assert row.strict is (row.id == "CsCl")
-        assert ("died" in row.error) is (row.id == "TlCl")
-
-
-def test_columns_are_asked_for_in_any_way() -> None:
-    pair = (Column.CLEAN, Column.MISMATCHED)
-    assert _columns(["clean,mismatched"]) == _columns(["clean", "mismatched", "clean"]) == pair
-    assert _columns(["all"]) == tuple(Column)
-    with pytest.raises(OptionError, match="did you mean 'perturbed'"):
-        _columns(["pertubed"])
 
 
 def test_a_case_needs_a_question() -> None:

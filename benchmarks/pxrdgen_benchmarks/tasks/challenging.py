@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import Case, Column, SimulatedCase
-from pxrdgen_benchmarks.evaluate import evaluate, solve_with_cell
-from pxrdgen_benchmarks.hard_cases import is_paper_compound, merged, nearest_pair, peak_overlap
-from pxrdgen_benchmarks.jobs import FailedCaseError
+from pxrdgen_benchmarks.evaluate import solved
+from pxrdgen_benchmarks.hard_cases import CLOSE, is_paper_compound, merged, nearest_pair, peak_overlap
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
-from pxrdgen_benchmarks.record import Value
+from pxrdgen_benchmarks.solved_row import SolvedRow, solved_row
+from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table, whole
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import SuiteResult
-from pxrdgen_benchmarks.tasks.solving import SolveTask, row_values, solving_tables
-from pxrdgen_solver.question.question import Question
+from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 if TYPE_CHECKING:
-    from pxrdgen.specs.pipeline import PipelineSpec
     from pxrdgen.values.crystal import Crystal
-    from pxrdgen.values.solution import Solution
 
 #: sizes of the buckets.
 _SIZES = (("1-4", 4), ("5-8", 8), ("9-12", 12), ("13-20", 20))
@@ -45,70 +43,59 @@ class ChallengingData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HardCase(Case):
-    """A simulated case in the column of what makes it hard."""
+class HardRow(SolvedRow):
+    """A solved case, with geometry and assignment apart.
 
-    inner: SimulatedCase
+    Args:
+        geometry: the atoms are in the right places, elements up to 3 apart taken for one.
+        assigned: given that, every atom is the right one; ``None`` where there is nothing to mix up.
+    """
 
-    def question(self) -> Question:
-        """Of the simulated case."""
-        return self.inner.question()
+    geometry: bool
+    assigned: bool | None
 
 
 class Challenging(SolveTask):
     """Geometry and the assignment of elements, counted apart."""
 
     data_model: ClassVar[type[BaseModel]] = ChallengingData
-    card_values: ClassVar[tuple[str, ...]] = ("strict", "geometry")
+    card_values: ClassVar[tuple[str, ...]] = ("strict", "geometry", "rms")
 
-    def cases(self, data: Any) -> Sequence[HardCase]:
+    def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Crystals by kind; one may be of several."""
         pool = _pool(data)
-        chosen: list[HardCase] = []
-        for kind, places in _kinds([crystal for crystal, _ in pool]).items():
-            for place in places[: data.each]:
-                crystal, group = pool[place]
-                inner = SimulatedCase(
-                    id=crystal.name,
-                    column=data.pattern,
-                    bucket=_bucket(len(crystal)),
-                    truth=crystal,
-                    space_group=group,
-                    index=place,
-                    stranger=crystal,
-                )
-                chosen.append(
-                    HardCase(
-                        id=inner.id,
-                        column=kind,
-                        bucket=inner.bucket,
-                        truth=crystal,
-                        space_group=group,
-                        inner=inner,
-                    )
-                )
-        return chosen
+        return [
+            SimulatedCase(
+                id=pool[place][0].name,
+                column=kind,
+                bucket=_bucket(len(pool[place][0])),
+                truth=pool[place][0],
+                space_group=pool[place][1],
+                index=place,
+                stranger=pool[place][0],
+                recipe=data.pattern,
+            )
+            for kind, places in _kinds([crystal for crystal, _ in pool]).items()
+            for place in places[: data.each]
+        ]
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+    def selection(self, data: Any) -> str:
+        """By what makes them hard."""
+        return (
+            f"the first {data.each} of each kind in a random order of {', '.join(data.splits)}; {data.pattern} patterns"
+        )
+
+    def measure(self, case: Case, spec: PipelineSpec) -> HardRow:
         """The row, and whether the atoms are in the right places whatever they are."""
-        found: list[Solution] = []
-
-        def kept(question: Question, pipeline: PipelineSpec) -> Solution:
-            found.append(solve_with_cell(question, pipeline))
-            return found[-1]
-
-        row = evaluate(case, spec, kept)
-        if row.error:
-            raise FailedCaseError(row.error)
-        best = found[-1].best
-        geometry = best is not None and match_rms(merged(best.crystal), merged(case.truth), STRICT) is not None
+        solution = solved(case, spec)
+        row, best = solved_row(solution, case), solution.best
+        geometry = row.strict or (
+            best is not None and match_rms(merged(best.crystal), merged(case.truth), STRICT) is not None
+        )
         # where there is nothing to mix up, assignment says nothing
-        close = 0 < nearest_pair(case.truth.species) <= 3
-        return {
-            **row_values(row),
-            "geometry": geometry or row.strict,
-            "assigned": row.strict if (geometry or row.strict) and close else None,
-        }
+        close = 0 < nearest_pair(case.truth.species) <= CLOSE
+        own = {field.name: getattr(row, field.name) for field in fields(row)}
+        return HardRow(**own, geometry=geometry, assigned=row.strict if geometry and close else None)
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """A line a kind."""

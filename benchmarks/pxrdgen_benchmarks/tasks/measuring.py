@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pxrdgen_benchmarks.measured import EXAMPLES, MeasuredCase, example_case, measured_table, real_cases
+from pxrdgen.interfaces.task import Value
+from pxrdgen_benchmarks.cases import Told
+from pxrdgen_benchmarks.measured import EXAMPLES, MeasuredCase, example_case, real_cases
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import SuiteResult
-from pxrdgen_benchmarks.tasks.solving import SolveTask, row_of, solving_tables
+from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 
 class MeasuredData(BaseModel):
@@ -22,6 +27,7 @@ class MeasuredData(BaseModel):
     max_atoms: int = Field(default=12, ge=0, description="largest primitive cell of data/real; 0 for none of it")
     limit: int | None = Field(default=None, ge=1, description="patterns of data/real, smallest cells first")
     examples: tuple[str, ...] = Field(default=(), description=f"of the laboratory patterns: {', '.join(EXAMPLES)}")
+    told: Told = Field(default=Told.CELL, description="beside the pattern: the formula, with Z, with Z and the cell")
 
 
 class Measuring(SolveTask):
@@ -33,15 +39,62 @@ class Measuring(SolveTask):
         """The patterns that agree with their reference, then the examples."""
         folder = shared_folder()
         real = real_cases(folder / "real", max_atoms=data.max_atoms)[: data.limit] if data.max_atoms else []
-        return [*real, *(example_case(folder / "examples", name) for name in data.examples)]
+        examples = [example_case(folder / "examples", name) for name in data.examples]
+        return [replace(case, told=data.told) for case in (*real, *examples)]
+
+    def selection(self, data: Any) -> str:
+        """Of the patterns, which is not by chance."""
+        real = (
+            f"RRUFF and Crystalyze patterns of up to {data.max_atoms} atoms, only those whose simulation from the "
+            "reference agrees with the measurement"
+        )
+        examples = f"the examples {', '.join(data.examples)}, on which the program was tuned"
+        chosen = [*([real] if data.max_atoms else []), *([examples] if data.examples else [])]
+        return f"{' and '.join(chosen)}; told: {data.told.said}, the cell being the reference's"
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Rates, and a line a pattern."""
         tables = solving_tables(result)
         for number, variant in enumerate(result.measured):
-            table = measured_table([row_of(record) for record in variant.records])
-            # without the last column, seconds, which alone differ when a run is repeated
-            rows = tuple(row[:-1] for row in table.rows)
-            title = f"{table.title}: {variant.label}"
-            tables[f"patterns_{number}"] = Table(title=title, header=table.header[:-1], rows=rows)
+            tables[f"patterns_{number}"] = pattern_table(variant.records, variant.label)
         return tables
+
+
+#: columns of the table of patterns: value name, header, factor.
+_COLUMNS = (
+    ("strict", "strict", 1.0),
+    ("published", "published", 1.0),
+    ("any_strict", "strict, any ranked", 1.0),
+    ("strict_without_h", "strict without H", 1.0),
+    ("verdict", "verdict", 1.0),
+    ("r_wp", "Rwp %", 100.0),
+    ("r_wp_without_background", "Rwp without background %", 100.0),
+    ("excess", "excess", 1.0),
+    ("space_group_found", "space group", 1.0),
+    ("space_group_true", "true", 1.0),
+)
+
+
+def pattern_table(records: Sequence[Record], label: str) -> Table:
+    """One line a pattern."""
+    return Table(
+        title=f"Measured patterns: {label}",
+        header=("pattern", "atoms", *(header for _, header, _ in _COLUMNS), "error"),
+        rows=tuple(
+            (
+                record.id,
+                str(record.num_atoms),
+                *(_shown(record.values.get(name), factor) for name, _, factor in _COLUMNS),
+                record.error,
+            )
+            for record in sorted(records, key=lambda record: (record.num_atoms, record.id))
+        ),
+    )
+
+
+def _shown(value: Value, factor: float) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value * factor:.2f}"
+    return "" if value is None else str(value)

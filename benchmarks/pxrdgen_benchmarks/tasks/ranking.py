@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,7 +15,6 @@ from pxrdgen_benchmarks.cases import SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.evaluate import built_components, case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import crystals_of, posed_of
-from pxrdgen_benchmarks.record import Value
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
@@ -36,6 +36,36 @@ STAGES = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class RankedRow:
+    """The list after each step of :data:`STAGES`; a step that was not reached is a miss.
+
+    ``_published``, ``_strict``: its first is the true structure, by each matcher; ``_any_strict``: any of it is;
+    ``_rms``: of its first by the published matcher, in (V / N)^(1/3).
+    """
+
+    sample_published: bool = False
+    sample_strict: bool = False
+    sample_any_strict: bool = False
+    sample_rms: float | None = None
+    fitted_published: bool = False
+    fitted_strict: bool = False
+    fitted_any_strict: bool = False
+    fitted_rms: float | None = None
+    searched_published: bool = False
+    searched_strict: bool = False
+    searched_any_strict: bool = False
+    searched_rms: float | None = None
+    symmetrised_published: bool = False
+    symmetrised_strict: bool = False
+    symmetrised_any_strict: bool = False
+    symmetrised_rms: float | None = None
+    refined_published: bool = False
+    refined_strict: bool = False
+    refined_any_strict: bool = False
+    refined_rms: float | None = None
+
+
 class Ranking(ReportingTask):
     """The first of the ranked list, and any of it, after every step; ranked by the pattern alone."""
 
@@ -49,12 +79,10 @@ class Ranking(ReportingTask):
         every = data.every()
         return simulated_cases(data.chosen(every), data.columns, every)
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+    def measure(self, case: SimulatedCase, spec: PipelineSpec) -> RankedRow:
         """First and any after each step."""
-        posed = posed_of(case.question())
-        components = built_components(spec.model_dump_json())
-        answers = ranked_by_stage(posed, components, spec)
-        found: dict[str, Value] = {}
+        answers = ranked_by_stage(posed_of(case.question()), built_components(spec.model_dump_json()), spec)
+        found: dict[str, Any] = {}
         for stage, crystals in answers.items():
             rms = [match_rms(crystal, case.truth, PUBLISHED) for crystal in crystals]
             strict = [
@@ -65,7 +93,12 @@ class Ranking(ReportingTask):
             found[f"{stage}_strict"] = bool(strict) and strict[0]
             found[f"{stage}_any_strict"] = any(strict)
             found[f"{stage}_rms"] = rms[0] if rms else None
-        return found
+        return RankedRow(**found)
+
+    def selection(self, data: Any) -> str:
+        """Of the crystals."""
+        selected: str = data.selected()
+        return selected
 
     def patience(self, spec: Any) -> float:
         """As for a whole solution."""

@@ -13,10 +13,11 @@ from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.disturbed import DisturbedCase, Factor
 from pxrdgen_benchmarks.metrics import Count, mean, wilson
 from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.suite_tables import groups, whole
 from pxrdgen_benchmarks.tables import Table, percent
 from pxrdgen_benchmarks.task import Draw, SuiteResult
-from pxrdgen_benchmarks.tasks.solving import SolveTask, solving_tables
+from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 #: levels of a full run, mildest first.
 LEVELS: dict[Factor, tuple[float, ...]] = {
@@ -64,6 +65,11 @@ class Robustness(SolveTask):
             for factor, levels in data.levels.items()
             for level in levels
         ]
+
+    def selection(self, data: Any) -> str:
+        """Of the crystals."""
+        selected: str = data.selected()
+        return selected
 
     def weights(self, data: Any) -> Mapping[str, float]:
         """Of the subset."""

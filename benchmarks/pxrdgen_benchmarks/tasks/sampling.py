@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
@@ -13,12 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
 from pxrdgen_benchmarks.evaluate import random_arrangement
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import ask
-from pxrdgen_benchmarks.record import Record, Value
+from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
@@ -42,33 +43,60 @@ class SamplingData(CrystalData):
     columns: tuple[Column, ...] = Field(default=(Column.CLEAN,), description="what is done to the problem")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SampledRow:
+    """Samples of one crystal.
+
+    Args:
+        published, strict: whether the first sample is the true structure, by each matcher.
+        any_published, any_strict: whether any is.
+        rms, best_rms: by the published matcher, in (V / N)^(1/3), of the first and the best; ``None`` without a match.
+        samples: how many.
+        valid: whether the true compound is valid as the published tables count; ``None`` without SMACT.
+        cpu_seconds: a sample; ``None`` for the random control.
+    """
+
+    published: bool
+    any_published: bool
+    strict: bool
+    any_strict: bool
+    rms: float | None
+    best_rms: float | None
+    samples: int
+    valid: bool | None
+    cpu_seconds: float | None
+
+
 class Sampling(ReportingTask):
     """Match rates of raw samples, the three of the published tables."""
 
     spec_model: ClassVar[type[BaseModel]] = SamplingSpec
     data_model: ClassVar[type[BaseModel]] = SamplingData
     headline: ClassVar[str] = "published"
-    card_values: ClassVar[tuple[str, ...]] = ("published", "any_published", "strict", "any_strict")
+    card_values: ClassVar[tuple[str, ...]] = ("published", "any_published", "strict", "any_strict", "rms")
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Each crystal in each column."""
         every = data.every()
         return simulated_cases(data.chosen(every), data.columns, every)
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
+    def measure(self, case: SimulatedCase, spec: SamplingSpec) -> SampledRow:
         """Matches of the first sample and of any."""
         import torch
 
-        truth, valid = case.truth, is_valid(case.truth)
         if case.column == Column.RANDOM:
-            answers = [random_arrangement(replace(case, id=f"{case.id} {number}")) for number in range(spec.samples)]
-            return {**_matches(answers, truth), "valid": valid, "cpu_seconds": None}
+            names = (f"{case.id} {number}" for number in range(spec.samples))
+            return sampled_row([random_arrangement(replace(case, id=name)) for name in names], case.truth)
         asked = ask(case.question(), cell=spec.cell)
         generator, rng = _generator(spec.generator.model_dump_json()), torch.Generator().manual_seed(spec.seed)
         started = time.process_time()
         answers = asked.answers(spec.generator.plugin, generator, spec.samples, rng)
-        seconds = (time.process_time() - started) / len(answers)
-        return {**_matches(answers, truth), "valid": valid, "cpu_seconds": seconds}
+        return sampled_row(answers, case.truth, (time.process_time() - started) / len(answers))
+
+    def selection(self, data: Any) -> str:
+        """Of the crystals."""
+        selected: str = data.selected()
+        return selected
 
     def weights(self, data: Any) -> Mapping[str, float]:
         """Of the subset."""
@@ -112,21 +140,25 @@ class Sampling(ReportingTask):
         return found
 
 
-def _matches(answers: Sequence[Any], truth: Any) -> dict[str, Value]:
+def sampled_row(answers: Sequence[Crystal | None], truth: Crystal, cpu_seconds: float | None = None) -> SampledRow:
+    """The row of samples, as they came."""
     rms = [None if answer is None else match_rms(answer, truth, PUBLISHED) for answer in answers]
     strict = [
-        match_rms(a, truth, STRICT) is not None if r is not None else False for a, r in zip(answers, rms, strict=True)
+        answer is not None and distance is not None and match_rms(answer, truth, STRICT) is not None
+        for answer, distance in zip(answers, rms, strict=True)
     ]
-    matched = [value for value in rms if value is not None]
-    return {
-        "published": rms[0] is not None,
-        "any_published": bool(matched),
-        "strict": strict[0],
-        "any_strict": any(strict),
-        "rms": rms[0],
-        "best_rms": min(matched, default=None),
-        "samples": len(answers),
-    }
+    matched = [distance for distance in rms if distance is not None]
+    return SampledRow(
+        published=rms[0] is not None,
+        any_published=bool(matched),
+        strict=strict[0],
+        any_strict=any(strict),
+        rms=rms[0],
+        best_rms=min(matched, default=None),
+        samples=len(answers),
+        valid=is_valid(truth),
+        cpu_seconds=cpu_seconds,
+    )
 
 
 def _valid_and(name: str, record: Record) -> bool:

@@ -61,6 +61,11 @@ class Task(ABC):
         del spec
         return 600.0
 
+    def absent(self, spec: Any) -> str:
+        """What the ``spec`` needs and this machine lacks, and how to get it; empty if it can run."""
+        del spec
+        return ""
+
     def selection(self, data: Any) -> str:
         """How the cases were chosen, in a sentence that stands on the card; empty if there is nothing to know."""
         del data
