@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from pxrdgen.interfaces.task import Case, Task, Value
-from pxrdgen.time_limit import time_limit
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.runner import DIED
 from pxrdgen_benchmarks.task import load_task
+from pxrdgen_crystallography.time_limit import time_limit
 
 _LONGEST_ERROR = 500
 

@@ -44,7 +44,7 @@ class MeasuredCase(Case):
             PatternError: it cannot be.
         """
         from pxrdgen.plugins.registry import default_registry
-        from pxrdgen.values.instrument import radiation_from
+        from pxrdgen_files.named_instruments import radiation_from
         from pxrdgen_files.patterns import read_pattern
 
         radiation, _ = radiation_from(self.radiation)

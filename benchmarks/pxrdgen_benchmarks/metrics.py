@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.time_limit import time_limit
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_crystallography.time_limit import time_limit
 
 #: two-sided 95 % quantile of the normal distribution.
 Z95 = 1.959963984540054

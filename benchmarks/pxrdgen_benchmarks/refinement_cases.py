@@ -97,8 +97,8 @@ class MeasuredRefinement(RefinementCase):
     def task(self) -> tuple[Measurement, RefinementStart]:
         """The task that ``pxrdgen refine`` would hand over, with displaced atoms."""
         from pxrdgen.plugins.registry import default_registry
-        from pxrdgen.values.instrument import radiation_from
         from pxrdgen_crystallography.preparation import prepare
+        from pxrdgen_files.named_instruments import radiation_from
         from pxrdgen_files.patterns import read_pattern
         from pxrdgen_solver.refinement.frame import frame_of
         from pxrdgen_solver.refinement.run import task_for

@@ -34,31 +34,24 @@ if TYPE_CHECKING:
     from pxrdgen_app.examples.examples import example as example
     from pxrdgen_app.report.solutions import save_solution as save_solution
 
-_HOMES = {
-    "CellAnswer": "pxrdgen.values.cells",
-    "ComponentSpec": "pxrdgen.specs.pipeline",
-    "Composition": "pxrdgen.values.composition",
-    "Crystal": "pxrdgen.values.crystal",
-    "CrystalBatch": "pxrdgen.values.crystal_batch",
-    "Instrument": "pxrdgen.values.instrument",
-    "PipelineSpec": "pxrdgen.specs.pipeline",
-    "PowderPattern": "pxrdgen.values.pattern",
-    "PxrdgenError": "pxrdgen.errors",
-    "Radiation": "pxrdgen.values.instrument",
-    "Registry": "pxrdgen.plugins.registry",
-    "Solution": "pxrdgen.values.solution",
-    "UnitCell": "pxrdgen.values.cell",
-    "example": "pxrdgen_app.examples.examples",
-    "index": "pxrdgen_app.door.index",
-    "read_pattern": "pxrdgen_app.door.read",
-    "refine": "pxrdgen_app.door.refine",
-    "save_solution": "pxrdgen_app.report.solutions",
-    "simulate": "pxrdgen_app.door.simulate",
-    "solve": "pxrdgen_app.door.solve",
-}
-
-__all__ = ["__version__", *_HOMES]
-__getattr__ = door(__name__, _HOMES)
+__getattr__, _NAMES = door(
+    __name__,
+    {
+        "pxrdgen.errors": "PxrdgenError",
+        "pxrdgen.plugins": "Registry",
+        "pxrdgen.specs": "ComponentSpec PipelineSpec",
+        "pxrdgen.values": "CellAnswer Composition Crystal CrystalBatch Instrument PowderPattern Radiation Solution"
+        " UnitCell",
+        "pxrdgen_app.door.index": "index",
+        "pxrdgen_app.door.read": "read_pattern",
+        "pxrdgen_app.door.refine": "refine",
+        "pxrdgen_app.door.simulate": "simulate",
+        "pxrdgen_app.door.solve": "solve",
+        "pxrdgen_app.examples.examples": "example",
+        "pxrdgen_app.report.solutions": "save_solution",
+    },
+)
+__all__ = ["__version__", *_NAMES]
 serve_old_names()
 
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def door(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a package whose names live in the modules ``homes`` says."""
+def door(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], list[str]]:
+    """``__getattr__`` and the names of a package that has these names, parted by spaces, from these modules."""
+    homes = {name: module for module, names in modules.items() for name in names.split()}
 
     def found(name: str) -> Any:
-        home = homes.get(name)
-        if home is None:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(home), name)
+        value = getattr(importlib.import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return found
+    return found, sorted(homes)

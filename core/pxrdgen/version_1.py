@@ -17,7 +17,6 @@ from typing import ClassVar
 
 from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
 
-_TESTING = ("pxrdgen.testing", "pxrdgen_testing")
 _MOVED = {
     "pxrdgen.cells": "pxrdgen.values",
     "pxrdgen.cells.values": "pxrdgen.values.cells",
@@ -56,9 +55,8 @@ class _Moved(MetaPathFinder, Loader):
 
 
 def _new_name(old: str) -> str:
-    if old == _TESTING[0] or old.startswith(f"{_TESTING[0]}."):
-        return old.replace(*_TESTING, 1)
-    return _MOVED.get(old, "")
+    stays = old == "pxrdgen.testing" or old.startswith("pxrdgen.testing.")
+    return old.replace("pxrdgen.testing", "pxrdgen_testing", 1) if stays else _MOVED.get(old, "")
 
 
 def serve_old_names() -> None:
@@ -77,8 +75,7 @@ class Generator(StructureGenerator):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        said = "Generator is StructureGenerator since interface version 2, its abilities are one value"
-        warnings.warn(said, DeprecationWarning, stacklevel=2)
+        warnings.warn("Generator is StructureGenerator since interface version 2", DeprecationWarning, stacklevel=2)
         cls.abilities = GeneratorAbilities(
             **{each.name: getattr(cls, each.name) for each in fields(GeneratorAbilities)}
         )

@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pxrdgen.errors import InstrumentError
-from pxrdgen.values.instrument import INSTRUMENTS, Instrument, Radiation, named_instrument, radiation_from
+from pxrdgen.values.instrument import INSTRUMENTS, Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern, RadiationSource
+from pxrdgen_files.named_instruments import named_instrument, radiation_from
 
 #: larger than any parameter file; a refinement project with data is not one.
 MAX_BYTES = 256 * 1024

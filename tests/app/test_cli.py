@@ -191,6 +191,27 @@ def test_a_strangers_command_joins_the_command_line(stranger: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "hello Miller\n")
 
 
+def test_a_strangers_task_is_measured_and_tabled(stranger: Path, tmp_path: Path) -> None:
+    assert "coins          throws of a coin" in command(stranger, "bench", "list").stdout
+    suite = tmp_path / "coins.yml"
+    suite.write_text("{name: coins, task: 'pxrdgen-lattice-gas:coins', base: {bias: 0.5}, grid: {bias: [0.25, 0.5]}}")
+    out = tmp_path / "out"
+    done = command(stranger, "bench", "run", str(suite), "--out", str(out), "--workers", "0", "--tracker", "none")
+    assert done.returncode == 0, done.stderr
+    rates = [line.split(" | ") for line in (out / "tables" / "rates.md").read_text().splitlines() if "bias=" in line]
+    assert [(row[0], row[2], row[-1].split(" ")[0]) for row in rates] == [
+        ("| bias=0.25", "heads", "25.0"),
+        ("| bias=0.5", "heads", "50.0"),
+    ], "the lost coin counts as a miss"
+    assert "LookupError: the coin is gone" in (out / "tables" / "failures.md").read_text()
+    assert "0.5 / 0.5 (3)" in (out / "tables" / "numbers.md").read_text()
+
+
+def test_a_strangers_works_are_cited(stranger: Path) -> None:
+    assert command(stranger, "cite", "ars").stdout.startswith("@book{ars")
+    assert "ars " in command(stranger, "cite", "--list").stdout
+
+
 def test_the_environment_blocks_a_distribution_or_an_entry_point(stranger: Path) -> None:
     done = command(stranger, "plugins", "list", "--json", PXRDGEN_DISABLE_PLUGINS="PXRDGen_Lattice.Gas, broken")
     listing = json.loads(done.stdout)

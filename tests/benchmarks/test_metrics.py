@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from pxrdgen.interfaces.task import Value
-from pxrdgen.time_limit import time_limit
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import CONTROLS, Column, simulated_cases, stranger_of
@@ -23,6 +22,7 @@ from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import SuiteResult, VariantResult
 from pxrdgen_crystallography.formula.parse import parse_formula
+from pxrdgen_crystallography.time_limit import time_limit
 
 NAMES = itertools.count()
 TWO = {"1-4": 1.0, "5-8": 3.0}

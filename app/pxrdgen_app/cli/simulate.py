@@ -95,8 +95,8 @@ def angle_grid(start: float, stop: float, step: float) -> FloatArray:
 
 
 def _instrument(name: str, radiation: str | None) -> Instrument:
-    from pxrdgen.values.instrument import radiation_from
     from pxrdgen_files.instprm import chosen_instrument
+    from pxrdgen_files.named_instruments import radiation_from
 
     chosen = chosen_instrument(name)
     if radiation is None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_files.named_instruments import radiation_from
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry

@@ -9,8 +9,9 @@ import numpy as np
 
 from pxrdgen.errors import InstrumentError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.instrument import Instrument, Radiation, radiation_from
+from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
+from pxrdgen_files.named_instruments import radiation_from
 
 
 def simulate(

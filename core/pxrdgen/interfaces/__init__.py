@@ -8,54 +8,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pxrdgen.interfaces.cell_predictor import CellPredictor
-from pxrdgen.interfaces.cell_scorer import CellScorer
-from pxrdgen.interfaces.denoiser import Denoiser, Estimate
-from pxrdgen.interfaces.encoder import PatternEncoder
-from pxrdgen.interfaces.kinds import INTERFACE_VERSION, ComponentKind
-from pxrdgen.interfaces.reader import PatternReader
-from pxrdgen.interfaces.refiner import Refiner
-from pxrdgen.interfaces.structure_encoder import StructureEncoder
-from pxrdgen.interfaces.structure_generator import GeneratorAbilities, StructureGenerator
-from pxrdgen.interfaces.task import Case, Task, Value
-from pxrdgen.interfaces.tracker import TrackedRun, Tracker
-from pxrdgen.interfaces.trainable import (
-    Feed,
-    FeedingComponent,
-    JointTrainable,
-    Preparing,
-    Trainable,
-    TrainableComponent,
-)
-from pxrdgen.interfaces.weights import Weights
 from pxrdgen.lazy import door
 
-__all__ = [
-    "INTERFACE_VERSION",
-    "Case",
-    "CellPredictor",
-    "CellScorer",
-    "ComponentKind",
-    "Denoiser",
-    "Estimate",
-    "Feed",
-    "FeedingComponent",
-    "GeneratorAbilities",
-    "JointTrainable",
-    "PatternEncoder",
-    "PatternReader",
-    "Preparing",
-    "Refiner",
-    "StructureEncoder",
-    "StructureGenerator",
-    "Task",
-    "TrackedRun",
-    "Tracker",
-    "Trainable",
-    "TrainableComponent",
-    "Value",
-    "Weights",
-]
+if TYPE_CHECKING:
+    from pxrdgen.interfaces.cell_predictor import *  # noqa: F403
+    from pxrdgen.interfaces.cell_scorer import *  # noqa: F403
+    from pxrdgen.interfaces.denoiser import *  # noqa: F403
+    from pxrdgen.interfaces.encoder import *  # noqa: F403
+    from pxrdgen.interfaces.kinds import *  # noqa: F403
+    from pxrdgen.interfaces.reader import *  # noqa: F403
+    from pxrdgen.interfaces.refiner import *  # noqa: F403
+    from pxrdgen.interfaces.structure_encoder import *  # noqa: F403
+    from pxrdgen.interfaces.structure_generator import *  # noqa: F403
+    from pxrdgen.interfaces.task import *  # noqa: F403
+    from pxrdgen.interfaces.tracker import *  # noqa: F403
+    from pxrdgen.interfaces.trainable import *  # noqa: F403
+    from pxrdgen.interfaces.weights import *  # noqa: F403
 
-if not TYPE_CHECKING:
-    __getattr__ = door(__name__, {"Generator": "pxrdgen.version_1"})
+__getattr__, _NAMES = door(
+    __name__,
+    {
+        "pxrdgen.interfaces.cell_predictor": "CellPredictor",
+        "pxrdgen.interfaces.cell_scorer": "CellScorer",
+        "pxrdgen.interfaces.denoiser": "Denoiser Estimate",
+        "pxrdgen.interfaces.encoder": "PatternEncoder",
+        "pxrdgen.interfaces.kinds": "INTERFACE_VERSION ComponentKind",
+        "pxrdgen.interfaces.reader": "PatternReader",
+        "pxrdgen.interfaces.refiner": "Refiner",
+        "pxrdgen.interfaces.structure_encoder": "StructureEncoder",
+        "pxrdgen.interfaces.structure_generator": "GeneratorAbilities StructureGenerator",
+        "pxrdgen.interfaces.task": "Case Task Value",
+        "pxrdgen.interfaces.tracker": "TrackedRun Tracker",
+        "pxrdgen.interfaces.trainable": "Feed FeedingComponent JointTrainable Preparing Trainable TrainableComponent",
+        "pxrdgen.interfaces.weights": "Weights",
+        "pxrdgen.version_1": "Generator",
+    },
+)
+__all__ = [name for name in _NAMES if name != "Generator"]

@@ -17,34 +17,31 @@ BatchT_contra = TypeVar("BatchT_contra", bound=Sized, contravariant=True)
 BatchT_co = TypeVar("BatchT_co", bound=Sized, covariant=True)
 
 
-class Trainable(Protocol[BatchT_contra]):
+class Learning(Protocol):
+    """A model with a network that learns."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The part that learns."""
+
+    def with_network(self, network: nn.Module) -> Self:
+        """The same model around a wrapped network."""
+
+
+class Trainable(Learning, Protocol[BatchT_contra]):
     """A model the loop can train: a network and a loss per crystal.
 
     All randomness of a loss comes from ``rng``; torch's global generator, which dropout draws from, is seeded by
     the loop before each step.
     """
 
-    @property
-    def network(self) -> nn.Module:
-        """The part that learns."""
-
-    def with_network(self, network: nn.Module) -> Self:
-        """The same model around a wrapped network."""
-
     def loss(self, batch: BatchT_contra, rng: torch.Generator) -> Tensor:
         """[B] loss of each crystal of a micro-batch, whatever the feed makes of one (``TrainingBatch`` by default)."""
 
 
 @runtime_checkable
-class JointTrainable(Protocol[BatchT_contra]):
+class JointTrainable(Learning, Protocol[BatchT_contra]):
     """A model whose loss couples all crystals of a step, such as a contrastive one; otherwise a :class:`Trainable`."""
-
-    @property
-    def network(self) -> nn.Module:
-        """The part that learns."""
-
-    def with_network(self, network: nn.Module) -> Self:
-        """The same model around a wrapped network."""
 
     def joint_loss(self, batches: Sequence[BatchT_contra], rng: torch.Generator) -> Tensor:
         """[B] loss of each crystal of all micro-batches of a step, in their order."""

@@ -11,12 +11,4 @@ from pxrdgen.plugins.hookspecs import hookimpl
 from pxrdgen.plugins.registry import Registry, default_registry
 from pxrdgen.plugins.sources import PluginSource
 
-__all__ = [
-    "ComponentKind",
-    "ComponentRecord",
-    "Diagnosis",
-    "PluginSource",
-    "Registry",
-    "default_registry",
-    "hookimpl",
-]
+__all__ = ["ComponentKind", "ComponentRecord", "Diagnosis", "PluginSource", "Registry", "default_registry", "hookimpl"]

@@ -57,6 +57,11 @@ class Settled:
         return self.weights.restored(record.kind, record.name, make, fixed=fixed)
 
 
+#: how a component is named, and the options it is given.
+Name = str | ComponentSpec
+Given = BaseModel | Mapping[str, object] | None
+
+
 class Registry:
     """The components of a set of plugins.
 
@@ -137,74 +142,38 @@ class Registry:
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.GENERATOR],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.GENERATOR], name: Name, options: Given = None, **dependencies: object
     ) -> interfaces.StructureGenerator: ...
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.ENCODER],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.ENCODER], name: Name, options: Given = None, **dependencies: object
     ) -> interfaces.PatternEncoder: ...
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.STRUCTURE_ENCODER],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.STRUCTURE_ENCODER], name: Name, options: Given = None, **dependencies: object
     ) -> interfaces.StructureEncoder: ...
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.REFINER],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.REFINER], name: Name, options: Given = None, **dependencies: object
     ) -> interfaces.Refiner: ...
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.READER],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.READER], name: Name, options: Given = None, **dependencies: object
     ) -> interfaces.PatternReader: ...
 
     @overload
     def build(
-        self,
-        kind: Literal[ComponentKind.WEIGHTS],
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
+        self, kind: Literal[ComponentKind.WEIGHTS], name: Name, options: Given = None, **dependencies: object
     ) -> Weights: ...
 
     @overload
-    def build(
-        self,
-        kind: ComponentKind,
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
-    ) -> Any: ...
+    def build(self, kind: ComponentKind, name: Name, options: Given = None, **dependencies: object) -> Any: ...
 
-    def build(
-        self,
-        kind: ComponentKind,
-        name: str | ComponentSpec,
-        options: BaseModel | Mapping[str, object] | None = None,
-        **dependencies: object,
-    ) -> Any:
+    def build(self, kind: ComponentKind, name: Name, options: Given = None, **dependencies: object) -> Any:
         """An instance: ``Class(options, **nested, **dependencies)``; without ``options`` for a component without any.
 
         Fields of the options that are :class:`~pxrdgen.specs.pipeline.ComponentSpec` are built first and passed by the

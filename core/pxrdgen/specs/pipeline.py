@@ -16,7 +16,7 @@ candidates: 20
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -73,9 +73,8 @@ class ComponentSpec(BaseModel):
         return {name: value for name, value in write(self).items() if value or name in ("plugin", "options")}
 
 
-def labelled(specs: Iterable[ComponentSpec]) -> tuple[tuple[str, ComponentSpec], ...]:
+def labelled(specs: Sequence[ComponentSpec]) -> tuple[tuple[str, ComponentSpec], ...]:
     """The components of one role, each under a label of its own: that given, else ``flow``, ``flow-2``, ..."""
-    specs = tuple(specs)
     taken = {spec.label for spec in specs}
     found = []
     for spec in specs:

@@ -80,35 +80,6 @@ TUBES: dict[str, Radiation] = {
 CUKA = TUBES["CuKa"]
 
 
-def radiation_from(value: str | float) -> tuple[Radiation, str]:
-    """A tube by name, or a wavelength in A, and a note on how it was read (empty when literal).
-
-    A number near the weighted mean of a doublet (1.5418) is read as that doublet.
-    """
-    if isinstance(value, str):
-        for name, tube in TUBES.items():
-            if value.replace("-", "").replace("_", "").casefold() in (
-                name.casefold(),
-                name.casefold().removesuffix("a"),
-            ):
-                return tube, ""
-        try:
-            value = float(value)
-        except ValueError:
-            raise InstrumentError(
-                f"got radiation {value!r}, expected a wavelength in A or one of {', '.join(TUBES)}"
-                f"{nearest(str(value), TUBES)}"
-            ) from None
-    for name, tube in TUBES.items():
-        if tube.is_doublet and abs(value - tube.mean_wavelength) < 4e-4:
-            return (
-                tube,
-                f"{value:g} A is the mean of the {name} doublet: "
-                f"read as {tube.wavelengths[0]} / {tube.wavelengths[1]} A",
-            )
-    return Radiation(wavelengths=(float(value),)), ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Instrument:
     """A constant-wavelength powder diffractometer.
@@ -176,18 +147,3 @@ GSAS2_DEFAULT = Instrument(
 LABORATORY = Instrument(radiation=CUKA, polarization=0.5, u=8.0, v=-6.0, w=8.0, x=2.0, y=6.0, name="laboratory")
 
 INSTRUMENTS: dict[str, Instrument] = {"gsas2_default": GSAS2_DEFAULT, "laboratory": LABORATORY}
-
-
-def named_instrument(name: str) -> Instrument:
-    """The shipped instrument of that name.
-
-    Raises:
-        InstrumentError: unknown name; the nearest is offered.
-    """
-    try:
-        return INSTRUMENTS[name]
-    except KeyError:
-        raise InstrumentError(
-            f"got instrument {name!r}, expected one of {', '.join(INSTRUMENTS)} or a .instprm file"
-            f"{nearest(name, INSTRUMENTS)}"
-        ) from None

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pxrdgen.time_limit import time_limit
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_crystallography.symmetry.contacts import neighbour_distances
 from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymatgen
+from pxrdgen_crystallography.time_limit import time_limit
 
 #: Neighbours of each species that the quick test compares; 26 images leave at least this many for one atom a cell.
 _NEIGHBOURS = 12

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from pxrdgen.errors import InstrumentError
-from pxrdgen.values.instrument import TUBES, Radiation, radiation_from
+from pxrdgen.values.instrument import TUBES, Radiation
+from pxrdgen_files.named_instruments import radiation_from
 from pxrdgen_readers.text import number
 
 _VALUE = r"[\s:=,;\"'(\[]{0,12}(?:A|Angstroms?|\u00c5)?[\s:=,;\"')\]]{0,12}([0-9]{1,2}[.,][0-9]{1,12})"

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.errors import InstrumentError, PatternError
-from pxrdgen.values.instrument import Radiation, radiation_from
+from pxrdgen.values.instrument import Radiation
 from pxrdgen_files.measurement import Recording, Scan
+from pxrdgen_files.named_instruments import radiation_from
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet
 from pxrdgen_readers.text import decode, number

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from pxrdgen.time_limit import time_limit
+from pxrdgen_crystallography.time_limit import time_limit
 
 
 def wait(limit: float | None = None) -> None:
