@@ -6,9 +6,11 @@ Everything random follows from the crystal's place in its subset. A refiner sees
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,16 @@ GRID = (10.0, 80.0, 0.02)
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.45, 0.6)
 #: candidates of a generator for each crystal of figure 6.
 GENERATED = 4
+#: terms of the background's polynomial on measured patterns, the same for all refiners.
+BACKGROUND_TERMS = 12
+
+
+class Part(StrEnum):
+    """What is refined."""
+
+    SIMULATED = "simulated"
+    MEASURED = "measured"
+    CANDIDATES = "candidates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,27 +53,31 @@ class RefinementCase(ABC):
     """A start, a measurement and the truth.
 
     Args:
-        id: of the crystal.
-        part: ``simulated``, ``measured`` or ``candidates``.
-        group: row of the table it counts in.
+        id: of the crystal and, where it has several, of the start.
+        column: the part.
+        bucket: kind of crystal or of start.
         index: seeds what is random.
         truth: the crystal, primitive cell.
     """
 
     id: str
-    part: str
-    group: str
+    column: Part
+    bucket: str
     index: int
     truth: Crystal = field(repr=False)
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """Names the case within a run."""
-        return (self.id, self.part, self.group)
+    def num_atoms(self) -> int:
+        """In the primitive cell."""
+        return len(self.truth)
 
     @abstractmethod
     def task(self) -> tuple[Measurement, RefinementStart]:
         """What the refiner is given; simulated or read on call."""
+
+    def model(self) -> Mapping[str, Any]:
+        """Options that every refiner is told, so that all fit the same model; none by default."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +102,14 @@ class MeasuredRefinement(RefinementCase):
         pattern: its file.
         radiation: a tube or a wavelength in A.
         span: 2theta used, degrees.
-        sh_l: axial divergence (S + H) / L to begin with.
+        texture_axis: Miller indices in the primitive cell; ``None`` for no texture.
+        sh_l: axial divergence (S + H) / L to begin with; refiners may refine it.
     """
 
     pattern: Path
     radiation: str
     span: tuple[float, float]
+    texture_axis: tuple[int, int, int] | None
     sh_l: float
 
     def task(self) -> tuple[Measurement, RefinementStart]:
@@ -113,6 +131,15 @@ class MeasuredRefinement(RefinementCase):
         instrument = replace(found.measurement.instrument, sh_l=self.sh_l)
         return replace(found.measurement, instrument=instrument), start
 
+    def model(self) -> Mapping[str, Any]:
+        """Background and texture."""
+        return {
+            "background": "chebyshev",
+            "background_terms": BACKGROUND_TERMS,
+            "refine_texture": self.texture_axis is not None,
+            "texture_axis": None if self.texture_axis is None else list(self.texture_axis),
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRefinement(RefinementCase):
@@ -130,7 +157,7 @@ class CandidateRefinement(RefinementCase):
         """The candidate in P1, the cell known."""
         measurement = simulated_measurement(self.truth, None)
         if self.level is None:
-            coords = proposals(self.truth, measurement, self.number + 1, seed=self.index)[self.number]
+            coords = proposals(self.truth, measurement, seed=self.index)[self.number]
         else:
             rng = np.random.default_rng([self.index, 64, round(1000 * self.level)])
             shift = rng.normal(scale=self.level, size=(len(self.truth), 3))
@@ -149,15 +176,15 @@ def simulated_refinements(
         if (entry.crystal.species == 1).any() or not any(wanted.values()):
             continue
         symmetry = find_symmetry(entry.crystal, 0.01)
-        group = "centrosymmetric" if is_centrosymmetric(symmetry) else "other"
+        kind = "centrosymmetric" if is_centrosymmetric(symmetry) else "other"
         free = free_coordinates(symmetry).shape[1] - free_origin(symmetry).shape[1]
-        if free and wanted[group]:
-            wanted[group] -= 1
+        if free and wanted[kind]:
+            wanted[kind] -= 1
             cases.append(
                 SimulatedRefinement(
                     id=entry.crystal.name,
-                    part="simulated",
-                    group=group,
+                    column=Part.SIMULATED,
+                    bucket=kind,
                     index=entry.index,
                     truth=symmetry.crystal,
                     symmetry=symmetry,
@@ -166,46 +193,28 @@ def simulated_refinements(
     return cases
 
 
-@dataclass(frozen=True, kw_only=True)
-class MeasuredModel:
-    """What every refiner is told of a measured example.
-
-    Args:
-        name: of the example.
-        span: 2theta used, degrees.
-        texture_axis: Miller indices in the primitive cell; ``None`` for no texture.
-        sh_l: axial divergence (S + H) / L to begin with; refiners may refine it.
-    """
-
-    name: str
-    span: tuple[float, float]
-    texture_axis: tuple[int, int, int] | None
-    sh_l: float
-
-
-MEASURED = (
-    MeasuredModel(name="brucite", span=(15.0, 130.0), texture_axis=(0, 0, 1), sh_l=0.06),
-    MeasuredModel(name="pbso4", span=(16.0, 130.0), texture_axis=None, sh_l=0.05),
-    MeasuredModel(name="fluorapatite", span=(15.0, 130.0), texture_axis=None, sh_l=0.04),
-)
-
-
 def measured_refinements(folder: Path) -> list[MeasuredRefinement]:
-    """The examples of ``folder``."""
+    """The examples of ``folder``, with 2theta used, texture axis and axial divergence of each."""
+    told: tuple[tuple[str, float, tuple[int, int, int] | None, float], ...] = (
+        ("brucite", 15.0, (0, 0, 1), 0.06),
+        ("pbso4", 16.0, None, 0.05),
+        ("fluorapatite", 15.0, None, 0.04),
+    )
     cases = []
-    for index, model in enumerate(MEASURED):
-        found = example_case(folder, model.name)
+    for index, (name, low, axis, sh_l) in enumerate(told):
+        found = example_case(folder, name)
         cases.append(
             MeasuredRefinement(
-                id=model.name,
-                part="measured",
-                group=model.name,
+                id=name,
+                column=Part.MEASURED,
+                bucket=name,
                 index=index,
                 truth=found.truth,
                 pattern=found.pattern,
                 radiation=found.radiation,
-                span=model.span,
-                sh_l=model.sh_l,
+                span=(low, 130.0),
+                texture_axis=axis,
+                sh_l=sh_l,
             )
         )
     return cases
@@ -219,17 +228,17 @@ def candidate_refinements(
     cases = []
     for entry in chosen:
         for level in LEVELS:
-            cases.append(_candidate(entry, f"displaced {level:g}", level=level))
+            cases.append(_candidate(entry, f"displaced {level:g}", f"displaced {level:g}", level=level))
         for number in range(GENERATED):
-            cases.append(_candidate(entry, f"direct_space {number}", number=number))
+            cases.append(_candidate(entry, f"direct_space {number}", "direct_space", number=number))
     return cases
 
 
-def _candidate(entry: Entry, group: str, level: float | None = None, number: int = 0) -> CandidateRefinement:
+def _candidate(entry: Entry, name: str, kind: str, level: float | None = None, number: int = 0) -> CandidateRefinement:
     return CandidateRefinement(
-        id=entry.crystal.name,
-        part="candidates",
-        group=group,
+        id=f"{entry.crystal.name} {name}",
+        column=Part.CANDIDATES,
+        bucket=kind,
         index=entry.index,
         truth=entry.crystal,
         level=level,
@@ -296,36 +305,24 @@ def strained(symmetry: SymmetrisedCrystal, size: float, rng: np.random.Generator
     return replace(symmetry, crystal=replace(symmetry.crystal, basis=basis))
 
 
-def proposals(truth: Crystal, measurement: Measurement, count: int, *, seed: int) -> FloatArray:
-    """[count, N, 3] what the generator ``direct_space`` proposes for the crystal's composition, cell and pattern."""
+def proposals(truth: Crystal, measurement: Measurement, *, seed: int) -> FloatArray:
+    """[M, N, 3] what the generator ``direct_space`` proposes for the crystal's composition, cell and pattern."""
     import torch
 
     from pxrdgen.interfaces.kinds import ComponentKind
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen.values.composition import Composition
     from pxrdgen.values.pattern import PowderPattern
-    from pxrdgen_crystallography.decomposition.decompose import decompose
-    from pxrdgen_crystallography.structure_fit.intensities import intensity_target
-    from pxrdgen_solver.question.problem import build_problem
+    from pxrdgen_benchmarks.posed import posed_of, proposed
+    from pxrdgen_solver.question.question import Question
 
     pattern = PowderPattern(
         two_theta=measurement.two_theta, intensity=measurement.intensity, instrument=measurement.instrument
     )
     composition, z = Composition.from_species(truth.species).reduced()
-    problem = build_problem(pattern, composition, cell=truth.cell, z=z)
-    found = decompose(
-        measurement.two_theta,
-        measurement.intensity,
-        measurement.sigma,
-        measurement.background,
-        measurement.instrument,
-        problem.basis,
-        refine_cell=False,
-    )
-    generator = default_registry().build(ComponentKind.GENERATOR, "direct_space", {})
-    batch = generator.generate(
-        problem, intensity_target(found, problem.species), max(count, GENERATED), torch.Generator().manual_seed(seed)
-    )
-    coords = batch.frac_coords.double().numpy()[:count]
+    posed = posed_of(Question(pattern=pattern, composition=composition, cell=truth.cell, z=z))
+    generator = default_registry().build(ComponentKind.GENERATOR, "direct_space")
+    batch = proposed(posed, "direct_space", generator, GENERATED, torch.Generator().manual_seed(seed))
     # the problem's cell is the same lattice as the truth's, described by a matrix of whole numbers
-    return np.asarray(coords @ np.linalg.inv(problem.to_user.astype(np.float64)))
+    to_truth = np.linalg.inv(posed.problem.to_user.astype(np.float64))
+    return np.asarray(batch.frac_coords.double().numpy() @ to_truth)

@@ -1,46 +1,49 @@
-"""The refinement benchmark: starts are off by what they say, rows count right, runs continue."""
+"""The refinement task: starts are off by what they say, rows count right."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pytest
 
-from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.refinement_cases import (
+    GENERATED,
     CandidateRefinement,
+    MeasuredRefinement,
+    Part,
     SimulatedRefinement,
     displaced,
     is_centrosymmetric,
+    proposals,
     strained,
 )
-from pxrdgen_benchmarks.refinement_rows import RefinementRow, read_rows
-from pxrdgen_benchmarks.refinement_run import evaluate_refinement, run_refinements
-from pxrdgen_benchmarks.refinement_tables import (
+from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.task import SuiteResult, VariantResult
+from pxrdgen_benchmarks.tasks import refining
+from pxrdgen_benchmarks.tasks.refining import (
+    RefinementRow,
+    Refining,
+    RefiningSpec,
     agreement_table,
     before_after_table,
     coordinate_pulls,
-    home_table,
-    is_home,
-    is_worse,
+    rows_of,
 )
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invariance_error
+from pxrdgen_testing import samples
 
 
-def rutile(u: float = 0.3053) -> SymmetrisedCrystal:
-    coords = [[0, 0, 0], [0.5, 0.5, 0.5], [u, u, 0], [-u, -u, 0], [0.5 + u, 0.5 - u, 0.5], [0.5 - u, 0.5 + u, 0.5]]
-    crystal = Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]), frac_coords=np.array(coords), basis=UnitCell(4.59, 4.59, 2.96).basis
-    )
-    return find_symmetry(crystal, 0.01)
+def rutile() -> SymmetrisedCrystal:
+    return find_symmetry(samples.rutile(), 0.01)
 
 
 def wurtzite() -> SymmetrisedCrystal:
@@ -58,7 +61,7 @@ def wurtzite() -> SymmetrisedCrystal:
 def case(symmetry: SymmetrisedCrystal | None = None) -> SimulatedRefinement:
     symmetry = symmetry or rutile()
     return SimulatedRefinement(
-        id="rutile", part="simulated", group="centrosymmetric", index=3, truth=symmetry.crystal, symmetry=symmetry
+        id="rutile", column=Part.SIMULATED, bucket="centrosymmetric", index=3, truth=symmetry.crystal, symmetry=symmetry
     )
 
 
@@ -83,14 +86,6 @@ class Oracle(Refiner):
             )
             for _ in starts
         ]
-
-
-class Broken(Refiner):
-    """Raises, which no refiner may."""
-
-    def refine(self, measurement: Measurement, starts: Sequence[RefinementStart]) -> Sequence[RefinementResult]:
-        del measurement, starts
-        raise RuntimeError("out of ink")
 
 
 @pytest.mark.parametrize("symmetry", [rutile(), wurtzite()], ids=["rutile", "wurtzite"])
@@ -123,7 +118,7 @@ def test_the_same_case_is_the_same_task() -> None:
 
 def test_a_displaced_candidate_is_as_far_as_its_level() -> None:
     truth = rutile().crystal
-    found = CandidateRefinement(id="r", part="candidates", group="displaced 0.3", index=1, truth=truth, level=0.3)
+    found = CandidateRefinement(id="r", column=Part.CANDIDATES, bucket="displaced 0.3", index=1, truth=truth, level=0.3)
     measurement, start = found.task()
     delta = start.crystal.frac_coords - truth.frac_coords
     delta -= np.rint(delta)
@@ -133,71 +128,107 @@ def test_a_displaced_candidate_is_as_far_as_its_level() -> None:
     assert np.abs(measurement.intensity - np.rint(measurement.intensity)).max() > 0.1
 
 
-def test_home_needs_the_structure_and_the_fit() -> None:
-    found = case()
-    assert is_home(evaluate_refinement(found, Oracle(found.truth)))
-    assert not is_home(evaluate_refinement(found, Oracle(found.truth, gof=1.3)))
-    assert not is_home(evaluate_refinement(found, Oracle(displaced(rutile(), 0.2, np.random.default_rng(1)).crystal)))
+def test_proposals_are_of_the_crystal_in_its_own_cell() -> None:
+    measurement, _ = case().task()
+    coords = proposals(rutile().crystal, measurement, seed=1)
+    assert coords.shape == (GENERATED, 6, 3)
+    assert np.array_equal(coords, proposals(rutile().crystal, measurement, seed=1))
 
 
-def test_a_refiner_that_raises_is_a_row() -> None:
-    row = evaluate_refinement(case(), Broken())
-    assert "out of ink" in row.error
-    assert not is_home(row)
+def measured(refiner: Refiner, monkeypatch: pytest.MonkeyPatch) -> RefinementRow:
+    monkeypatch.setattr(refining, "_refiner_of", lambda *_: refiner)
+    return Refining().measure(case(), RefiningSpec())
 
 
-def test_a_run_continues_where_it_was_killed(tmp_path: Path) -> None:
-    path, found = tmp_path / "rows.jsonl", case()
-    other = replace(found, id="other")
-    run_refinements([found], lambda _: Oracle(found.truth), path, {"refiner": "oracle"})
-    path.write_bytes(path.read_bytes() + b'{"id": "oth')
-    rows = run_refinements([found, other], lambda _: Oracle(found.truth), path, {"refiner": "oracle"})
-    assert [row.id for row in rows] == ["rutile", "other"]
-    assert len(read_rows(path)[1]) == 2
-    with pytest.raises(OptionError, match="another run"):
-        run_refinements([found], lambda _: Oracle(found.truth), path, {"refiner": "other"})
+def test_home_needs_the_structure_and_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, away = rutile().crystal, displaced(rutile(), 0.2, np.random.default_rng(1)).crystal
+    found = [measured(refiner, monkeypatch) for refiner in (Oracle(truth), Oracle(truth, gof=1.3), Oracle(away))]
+    assert [row.home for row in found] == [True, False, False]
+    assert found[0].rms_after == pytest.approx(0.0, abs=1e-6)
+    assert found[0].rms_before is not None
+    assert found[0].rms_before > 0.02
+    assert (len(found[0].coords), len(found[0].coordinate_su), found[0].cell_su[3]) == (18, 18, 0.0)
 
 
 def row(**values: object) -> RefinementRow:
-    base: dict[str, object] = {"id": "a", "part": "simulated", "group": "centrosymmetric", "num_atoms": 2}
+    base: dict[str, object] = {
+        "rms_before": 0.1, "rms_after": 0.001, "matched_before": True, "matched_after": True, "home": True,
+        "r_wp": 0.05, "r_wp_without_background": 0.06, "r_exp": 0.05, "gof": 1.0, "converged": True, "message": "",
+        "cpu_seconds": 1.0, "cell": (4.0,) * 3 + (90.0,) * 3, "cell_su": (1e-3,) * 3 + (0.0,) * 3,
+        "coords": (0.0, 0.0, 0.1, 0.5, 0.5, 0.4), "coordinate_su": (0.0, 0.0, 1e-3, 0.0, 0.0, 1e-3),
+    }  # fmt: skip
     return RefinementRow(**(base | values))  # type: ignore[arg-type]
 
 
-def test_rates_and_agreement_are_counted() -> None:
-    ours = row(
-        rms_after=0.001, gof=1.0, r_wp=0.05, cell=(4.0,) * 3 + (90.0,) * 3, cell_su=(1e-3,) * 3 + (0.0,) * 3,
-        coords=((0.0, 0.0, 0.1), (0.5, 0.5, 0.4)), coordinate_su=((0.0, 0.0, 1e-3), (0.0, 0.0, 1e-3)),
+def record(found: RefinementRow | None, name: str = "a", variant: str = "ours") -> Record:
+    values = {} if found is None else asdict(found)
+    return Record(
+        variant=variant, id=name, column="simulated", bucket="centrosymmetric", values=values,
+        error="" if found else "RuntimeError: out of ink",
     )  # fmt: skip
+
+
+def result(**runs: list[Record]) -> SuiteResult:
+    variants = tuple(
+        VariantResult(label=label, spec={}, error="", records=tuple(records), versions={})
+        for label, records in runs.items()
+    )
+    return SuiteResult(
+        suite=Suite(name="x", task="refinement"), variants=variants, columns=("simulated",), weights={}, selection="",
+        spec_sha256="", data_sha256="",
+    )  # fmt: skip
+
+
+def test_a_failure_counts_as_not_home() -> None:
+    tables = Refining().tables(result(ours=[record(row()), record(None, "b")]))
+    (line,) = tables["starts"].rows
+    assert line[:3] == ("ours", "simulated", "centrosymmetric")
+    assert line[5].startswith("50.0")
+    assert line[-1] == "1"
+
+
+def test_agreement_is_counted_over_what_both_brought_home() -> None:
     # shifted along a floating origin, and one coordinate 1 su further apart
-    theirs = replace(ours, coords=((0.0, 0.0, 0.2), (0.5, 0.5, 0.501)), cell=(4.002, 4.0, 4.0, 90.0, 90.0, 90.0))
-    assert coordinate_pulls(ours, theirs) == pytest.approx([0.5, 0.5])
-    table = agreement_table("ours", "theirs", {"ours": [ours], "theirs": [theirs]})
-    assert [line[1] for line in table.rows] == ["cell", "coordinates"]
+    theirs = row(coords=(0.0, 0.0, 0.2, 0.5, 0.5, 0.501), cell=(4.002, 4.0, 4.0, 90.0, 90.0, 90.0))
+    assert coordinate_pulls(row(), theirs) == pytest.approx([0.5, 0.5])
+    ours = rows_of([record(row()), record(row(), "b"), record(None, "c")])
+    table = agreement_table(
+        "ours", "theirs", {"ours": ours, "theirs": rows_of([record(theirs), record(replace(theirs, home=False), "b")])}
+    )
+    assert [line[1:4] for line in table.rows] == [("cell", "1", "3"), ("coordinates", "1", "2")]
     assert table.rows[0][6] == "2.00"
-    lost = replace(ours, id="b", rms_after=0.2)
-    assert home_table({"ours": [ours, lost]}).rows[0][2].startswith("50.0")
 
 
 def test_what_refinement_made_worse_is_counted() -> None:
     rows = [
-        row(part="candidates", rms_before=0.15, rms_after=0.01),
-        row(part="candidates", rms_before=0.15, rms_after=0.3),
-        row(part="candidates", rms_before=0.35, rms_after=None),
-        row(part="candidates", rms_before=None, rms_after=None),
+        row(rms_before=0.15, rms_after=0.01),
+        row(rms_before=0.15, rms_after=0.3),
+        row(rms_before=0.35, rms_after=None),
+        row(rms_before=None, rms_after=None),
     ]
-    assert [is_worse(entry) for entry in rows] == [False, True, True, False]
-    table = before_after_table(rows)
+    assert [entry.worse for entry in rows] == [False, True, True, False]
+    table = before_after_table("ours", rows)
     assert [line[0] for line in table.rows] == ["0.1-0.2", "0.3-0.4", "no match", "all that matched before"]
     assert table.rows[0][4].startswith("50.0")
     assert table.rows[-1][-1].startswith("66.7")
 
 
 def test_the_built_in_refiner_brings_rutile_home() -> None:
-    from pxrdgen_benchmarks.refinement import refiner_for
+    found = Refining().measure(case(), RefiningSpec())
+    assert found.home
+    assert found.rms_before is not None
+    assert found.rms_before > 0.02
 
-    found = case()
-    result = evaluate_refinement(found, refiner_for("least_squares", {})(found))
-    assert is_home(result)
-    assert result.rms_before is not None
-    assert result.rms_before > 0.02
-    assert len(result.coords) == 6
+
+def test_measured_patterns_are_fitted_with_one_model_unless_the_spec_says_another() -> None:
+    from pathlib import Path
+
+    told = MeasuredRefinement(
+        id="x", column=Part.MEASURED, bucket="x", index=0, truth=rutile().crystal, pattern=Path("x.xy"),
+        radiation="CuKa", span=(15.0, 130.0), texture_axis=(0, 0, 1), sh_l=0.05,
+    ).model()  # fmt: skip
+    assert told["texture_axis"] == [0, 0, 1]
+    for said, terms in (({}, told["background_terms"]), ({"background_terms": 5}, 5)):
+        spec = RefiningSpec.model_validate({"refiner": {"plugin": "least_squares", "options": said}})
+        built = refining._refiner_of(spec.model_dump_json(), json.dumps(told))
+        assert built.options.background_terms == terms  # type: ignore[attr-defined]

@@ -1,34 +1,48 @@
-"""Refiners on displaced structures and on raw candidates: RMSE before and after (figure 6)."""
+"""Refiners on displaced structures, measured patterns and raw candidates: RMSE before and after (figure 6)."""
 
 from __future__ import annotations
 
 import json
+import math
+import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from statistics import median
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
-from pxrdgen_benchmarks.jobs import FailedCaseError
-from pxrdgen_benchmarks.record import Record, Value
-from pxrdgen_benchmarks.refinement import Part, cases_of, refiner_for
-from pxrdgen_benchmarks.refinement_cases import RefinementCase
-from pxrdgen_benchmarks.refinement_rows import RefinementRow
-from pxrdgen_benchmarks.refinement_run import RefinerOf, evaluate_refinement
-from pxrdgen_benchmarks.refinement_tables import (
-    agreement_table,
-    before_after_table,
-    home_table,
-    is_home,
-    measured_refinement_table,
+from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.refinement_cases import (
+    Part,
+    RefinementCase,
+    candidate_refinements,
+    measured_refinements,
+    simulated_refinements,
 )
-from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, whole
-from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset, shared_folder
+from pxrdgen_benchmarks.suite_tables import finite, flag, groups, number_table, whole
+from pxrdgen_benchmarks.tables import Table, percent
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+
+if TYPE_CHECKING:
+    from pxrdgen.interfaces.refiner import Refiner
+    from pxrdgen.values.crystal import Crystal
+    from pxrdgen.values.refinement import RefinementResult
+
+#: a refinement came home below these: RMSE in (V / N)^(1/3), goodness of fit.
+HOME_RMS, HOME_GOF = 0.02, 1.1
+#: bins of the RMSE before refinement.
+BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+#: RMSE must rise by this much to count as worse.
+WORSE = 0.005
 
 
 class RefiningSpec(BaseModel):
@@ -51,30 +65,43 @@ class RefiningData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefiningSubject:
-    """A refinement case as a suite sees it."""
+class RefinementRow:
+    """What became of one start.
 
-    case: RefinementCase
+    Args:
+        rms_before, rms_after: to the truth by the published matcher, in (V / N)^(1/3); ``None`` without a match.
+        matched_before, matched_after: whether there is one.
+        home: the structure was found again and explains the pattern.
+        r_wp, r_wp_without_background, r_exp, gof: fractions; ``None`` when refinement failed.
+        converged, message: the refiner's.
+        cpu_seconds: of this process with its children.
+        cell, cell_su: a b c (A) alpha beta gamma (degrees) of the primitive cell.
+        coords, coordinate_su: [3 N] fractional, the start's atoms in its order; su empty where unknown.
+    """
+
+    rms_before: float | None
+    rms_after: float | None
+    matched_before: bool
+    matched_after: bool
+    home: bool
+    r_wp: float | None
+    r_wp_without_background: float | None
+    r_exp: float | None
+    gof: float | None
+    converged: bool
+    message: str
+    cpu_seconds: float
+    cell: tuple[float, ...]
+    cell_su: tuple[float, ...]
+    coords: tuple[float, ...]
+    coordinate_su: tuple[float, ...]
 
     @property
-    def id(self) -> str:
-        """Crystal and kind of start."""
-        return f"{self.case.id} {self.case.group}"
-
-    @property
-    def column(self) -> str:
-        """The part."""
-        return self.case.part
-
-    @property
-    def bucket(self) -> str:
-        """The kind of start: a displacement, a generator, a kind of crystal."""
-        return "direct_space" if self.case.group.startswith("direct_space") else self.case.group
-
-    @property
-    def num_atoms(self) -> int:
-        """In the primitive cell."""
-        return len(self.case.truth)
+    def worse(self) -> bool:
+        """Whether refinement led away from the truth."""
+        if self.rms_before is None:
+            return False
+        return self.rms_after is None or self.rms_after > self.rms_before + WORSE
 
 
 class Refining(ReportingTask):
@@ -85,48 +112,39 @@ class Refining(ReportingTask):
     headline: ClassVar[str] = "home"
     card_values: ClassVar[tuple[str, ...]] = ("home", "rms_before", "rms_after")
 
-    def cases(self, data: Any) -> Sequence[RefiningSubject]:
-        """All starts."""
-        found = []
+    def cases(self, data: Any) -> Sequence[RefinementCase]:
+        """All starts; a beginning of each part is representative."""
+        found: list[RefinementCase] = []
         for part in data.parts:
-            cases = cases_of(part, subset=data.subset, crystals=data.crystals)
-            found += [RefiningSubject(case=case) for case in cases[: data.limit]]
+            if part is Part.MEASURED:
+                found += measured_refinements(shared_folder() / "examples")[: data.limit]
+                continue
+            entries = interleaved(load_entries(load_subset(data.subset), data.crystals))
+            made = simulated_refinements if part is Part.SIMULATED else candidate_refinements
+            found += made(entries)[: data.limit]
         return found
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
-        """Before, after, agreement factors, seconds."""
-        row = evaluate_refinement(case.case, _refiner_of(spec.model_dump_json())(case.case))
-        if row.error:
-            raise FailedCaseError(row.error)
-        return {
-            "rms_before": row.rms_before,
-            "rms_after": row.rms_after,
-            "matched_before": row.rms_before is not None,
-            "matched_after": row.rms_after is not None,
-            "home": is_home(row),
-            "r_wp": row.r_wp,
-            "gof": row.gof,
-            "converged": row.converged,
-            "cpu_seconds": row.cpu_seconds,
-            "row": json.dumps({**asdict(row), "seconds": 0.0}),
-        }
+    def measure(self, case: Any, spec: Any) -> RefinementRow:
+        """Before, after, agreement factors, seconds; the truth is looked at after the refiner is done."""
+        refiner = _refiner_of(spec.model_dump_json(), json.dumps(case.model()))
+        measurement, start = case.task()
+        before = _cpu_seconds()
+        result = refiner.refine(measurement, [start])[0]
+        return refinement_row(case.truth, start.crystal, result, _cpu_seconds() - before)
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """Who comes home, RMSE before and after by its size, how refiners agree, measured patterns."""
-        runs = {variant.label: [_row(record) for record in variant.records] for variant in result.measured}
-        tables = {"starts": _starts_table(result), "home": _without_seconds(home_table(runs))}
-        names = {"rms_before": "rms before", "rms_after": "rms after", "gof": "GOF", "cpu_seconds": "CPU s"}
-        tables["numbers"] = number_table(result, names, title="Refinement, rms in (V/N)^(1/3)")
-        first, *others = runs
-        for other in others:
-            tables[f"agreement_{len(tables)}"] = agreement_table(first, other, runs)
-        tables["measured"] = _without_seconds(measured_refinement_table(runs))
+        """Who comes home, how refiners agree with the first, RMSE after by RMSE before."""
+        tables = {
+            "starts": starts_table(result),
+            "numbers": number_table(result, {"cpu_seconds": "CPU s"}, title="Refinement"),
+        }
+        runs = {variant.label: rows_of(variant.records) for variant in result.measured}
+        for number, other in enumerate([*runs][1:]):
+            tables[f"agreement_{number}"] = agreement_table(next(iter(runs)), other, runs)
         for number, (label, rows) in enumerate(runs.items()):
-            table = before_after_table(rows)
-            tables[f"before_after_{number}"] = Table(
-                title=f"{table.title}: {label}", header=table.header, rows=table.rows
-            )
-        return tables
+            candidates = [row for record, row in rows if record.column == Part.CANDIDATES]
+            tables[f"before_after_{number}"] = before_after_table(label, candidates)
+        return {name: table for name, table in tables.items() if table.rows}
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """Distributions of RMSE before and after (figure 6 a), one a refiner."""
@@ -135,7 +153,7 @@ class Refining(ReportingTask):
         found: dict[str, Draw] = {}
         for number, variant in enumerate(result.measured):
             some = [record for record in variant.records if record.column == Part.CANDIDATES]
-            sets = {f"{name} {variant.label}": _numbers(some, f"rms_{name}") for name in ("before", "after")}
+            sets = {f"{name} {variant.label}": finite(some, f"rms_{name}") for name in ("before", "after")}
             if any(sets.values()):
                 found[f"rmse_{number}"] = partial(draw_histograms, sets, "RMSE, (V/N)^(1/3)")
         return found
@@ -146,51 +164,167 @@ class Refining(ReportingTask):
         return 300.0
 
 
-def _starts_table(result: SuiteResult) -> Table:
+def refinement_row(truth: Crystal, start: Crystal, result: RefinementResult, cpu_seconds: float) -> RefinementRow:
+    """The row of a result."""
+    before, after = (match_rms(crystal, truth, PUBLISHED) for crystal in (start, result.crystal))
+    su = result.coordinate_su
+    return RefinementRow(
+        rms_before=before,
+        rms_after=after,
+        matched_before=before is not None,
+        matched_after=after is not None,
+        home=after is not None and after < HOME_RMS and result.gof < HOME_GOF,
+        r_wp=_finite(result.r_wp),
+        r_wp_without_background=_finite(result.r_wp_without_background),
+        r_exp=_finite(result.r_exp),
+        gof=_finite(result.gof),
+        converged=result.converged,
+        message=result.message[:300],
+        cpu_seconds=round(cpu_seconds, 3),
+        cell=tuple(result.crystal.cell.parameters),
+        cell_su=tuple(float(value) for value in result.cell_su or ()),
+        coords=tuple(result.crystal.frac_coords.ravel().tolist()),
+        coordinate_su=() if su is None else tuple(np.ravel(su).tolist()),
+    )
+
+
+def rows_of(records: Sequence[Record]) -> list[tuple[Record, RefinementRow]]:
+    """What was measured; failures left out."""
+    return [(record, RefinementRow(**record.values)) for record in records if not record.error]  # type: ignore[arg-type]
+
+
+def starts_table(result: SuiteResult) -> Table:
+    """One line a refiner and kind of start."""
     lines = []
     for variant, column, records in groups(result):
         for kind in sorted(dict.fromkeys(record.bucket for record in records)):
             some = [record for record in records if record.bucket == kind]
             rates = (whole(some, flag(name), {}) for name in ("matched_before", "matched_after", "home"))
-            lines.append((variant, column, kind, *rates, str(sum(bool(r.error) for r in some))))
+            medians = (
+                _median(finite(some, "rms_before"), 3),
+                _median(finite(some, "rms_after"), 4),
+                _median([100.0 * value for value in finite(some, "r_wp")], 2),
+                _median([100.0 * value for value in finite(some, "r_wp_without_background")], 2),
+                _median(finite(some, "gof"), 3),
+            )
+            failed = str(sum(record.values.get("r_wp") is None for record in some))
+            lines.append((variant, column, kind, *rates, *medians, failed))
     return Table(
-        title="Starts, % [95 % interval] (n)",
-        header=("variant", "part", "start", "matched before", "matched after", "home", "errors"),
+        title=f"Starts, % [95 % interval] (n); home: RMSE < {HOME_RMS} (V/N)^(1/3), GOF < {HOME_GOF}; medians; Rwp, %",
+        header=(
+            "variant", "part", "start", "matched before", "matched after", "home", "RMSE before", "RMSE after", "Rwp",
+            "Rwp without background", "GOF", "failed",
+        ),
+        rows=tuple(lines),
+    )  # fmt: skip
+
+
+def agreement_table(first: str, second: str, runs: Mapping[str, Sequence[tuple[Record, RefinementRow]]]) -> Table:
+    """How far the two refiners are apart, in standard uncertainties, over crystals that both brought home."""
+    ours, theirs = (
+        {record.id: (record.bucket, row) for record, row in runs[name] if record.column == Part.SIMULATED and row.home}
+        for name in (first, second)
+    )
+    lines = []
+    for kind in sorted({kind for kind, _ in ours.values()}):
+        pairs = [(row, theirs[name][1]) for name, (own, row) in ours.items() if own == kind and name in theirs]
+        pulls = {
+            "cell": [pull for pair in pairs for pull in cell_pulls(*pair)],
+            "coordinates": [pull for pair in pairs for pull in coordinate_pulls(*pair)],
+        }
+        for what, found in pulls.items():
+            if found:
+                shares = (f"{np.quantile(found, share):.2f}" for share in (0.5, 0.9, 1.0))
+                within = f"{100 * np.mean(np.asarray(found) <= 1.0):.0f}"
+                lines.append((kind, what, str(len(pairs)), str(len(found)), *shares, within))
+    return Table(
+        title=f"{first} against {second}: |difference| over the larger standard uncertainty",
+        header=("crystals", "what", "n crystals", "n values", "median", "90 %", "largest", "within 1 su, %"),
         rows=tuple(lines),
     )
 
 
-def _row(record: Record) -> RefinementRow:
-    text = record.values.get("row")
-    if isinstance(text, str):
-        return RefinementRow.from_mapping(json.loads(text))
-    name, _, group = record.id.partition(" ")
-    return RefinementRow(id=name, part=record.column, group=group, num_atoms=record.num_atoms, error=record.error)
+def cell_pulls(first: RefinementRow, second: RefinementRow) -> list[float]:
+    """|difference| over the larger uncertainty of each free cell parameter."""
+    if not (first.cell_su and second.cell_su):
+        return []
+    su = np.maximum(first.cell_su, second.cell_su)
+    free = su > 1e-9
+    return list((np.abs(np.array(first.cell) - np.array(second.cell))[free] / su[free]).tolist())
 
 
-def _without_seconds(table: Table) -> Table:
-    """Without wall times, which alone differ when a run is repeated."""
-    kept = [place for place, name in enumerate(table.header) if name not in ("median s", "s", "median CPU s", "CPU s")]
-    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
-    return Table(title=table.title, header=tuple(table.header[place] for place in kept), rows=rows)
+def coordinate_pulls(first: RefinementRow, second: RefinementRow) -> list[float]:
+    """The same of each free coordinate, the mean shift of all atoms taken out.
+
+    Both structures keep the group, so their difference is invariant under it and its mean can only be a shift along a
+    floating origin.
+    """
+    if not (first.coordinate_su and second.coordinate_su):
+        return []
+    delta = (np.array(first.coords) - np.array(second.coords)).reshape(-1, 3)
+    delta -= np.rint(delta)
+    su = np.maximum(first.coordinate_su, second.coordinate_su).reshape(-1, 3)
+    free = su > 1e-7
+    return list((np.abs(delta - delta.mean(axis=0))[free] / su[free]).tolist())
 
 
-def _numbers(records: Sequence[Record], name: str) -> list[float]:
-    return [float(value) for record in records if isinstance(value := record.values.get(name), int | float)]
+def before_after_table(label: str, rows: Sequence[RefinementRow]) -> Table:
+    """Figure 6 of the paper, small: one line a bin of the RMSE before refinement."""
+    bins = [(f"{low:g}-{high:g}", [r for r in rows if _inside(r, low, high)]) for low, high in pairwise(BINS)]
+    bins.append(("no match", [row for row in rows if row.rms_before is None]))
+    bins.append(("all that matched before", [row for row in rows if row.rms_before is not None]))
+    lines = []
+    for name, members in bins:
+        if members:
+            after = [row.rms_after for row in members if row.rms_after is not None]
+            before = [row.rms_before for row in members if row.rms_before is not None]
+            hits = (sum(rms < HOME_RMS for rms in after), len(members) - len(after), sum(row.worse for row in members))
+            rates = (percent(wilson(Count(hits=count, n=len(members)))) for count in hits)
+            lines.append((name, str(len(members)), _median(before, 3), _median(after, 3), *rates))
+    return Table(
+        title=f"RMSE in (V / N)^(1/3) before and after refinement, candidates in P1; % [95 % interval] (n): {label}",
+        header=(
+            "before",
+            "n",
+            "median before",
+            "median after (matched)",
+            "below 0.02 after",
+            "no match after",
+            "worse",
+        ),
+        rows=tuple(lines),
+    )
 
 
-@lru_cache(maxsize=1)
-def _refiner_of(spec: str) -> RefinerOf:
-    """Built once in a worker.
+def _inside(row: RefinementRow, low: float, high: float) -> bool:
+    return row.rms_before is not None and low <= row.rms_before < high
+
+
+def _median(values: Sequence[float], decimals: int) -> str:
+    return f"{median(values):.{decimals}f}" if values else ""
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+@lru_cache(maxsize=4)
+def _refiner_of(spec: str, model: str) -> Refiner:
+    """Built once in a worker for each model; what the spec says itself wins.
 
     Raises:
         BrokenPluginError: there is no such refiner or it cannot be built.
     """
     from pxrdgen.plugins.registry import default_registry
 
-    wanted = RefiningSpec.model_validate_json(spec).refiner
-    registry = default_registry()
-    # only what was said: the measured part sets some options itself
+    wanted, registry = RefiningSpec.model_validate_json(spec).refiner, default_registry()
     usual = registry.options(ComponentKind.REFINER, wanted.plugin).model_dump(mode="json")
     said = {name: value for name, value in wanted.options.items() if usual.get(name) != value}
-    return refiner_for(wanted.plugin, said)
+    built: Refiner = registry.build(ComponentKind.REFINER, wanted.plugin, {**json.loads(model), **said})
+    return built
