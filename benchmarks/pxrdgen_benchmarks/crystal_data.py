@@ -1,13 +1,16 @@
-"""Which crystals a suite is measured on."""
+"""Which crystals a suite is measured on, and what tasks on them have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pxrdgen_benchmarks.cases import Column, SimulatedCase, Told, simulated_cases
 from pxrdgen_benchmarks.subsets import Entry, interleaved, load_entries, load_subset
+from pxrdgen_benchmarks.task import ReportingTask
 
 
 class CrystalData(BaseModel):
@@ -30,6 +33,11 @@ class CrystalData(BaseModel):
         """The crystals to measure, size buckets in turn."""
         return interleaved(list(every), stride=self.stride, limit=self.limit)
 
+    def simulated(self, columns: Iterable[Column], told: Told = Told.CELL) -> list[SimulatedCase]:
+        """Each crystal in each column."""
+        every = self.every()
+        return simulated_cases(self.chosen(every), columns, every, told=told)
+
     def selected(self) -> str:
         """How the crystals were chosen, in words."""
         every = "" if self.stride == 1 else f", one in {self.stride} of each size bucket"
@@ -39,3 +47,17 @@ class CrystalData(BaseModel):
     def weights(self) -> Mapping[str, float]:
         """Of the size buckets in the whole split."""
         return load_subset(self.subset).weights
+
+
+class CrystalTask(ReportingTask):
+    """A task whose data are :class:`CrystalData`."""
+
+    def selection(self, data: Any) -> str:
+        """Of the crystals."""
+        selected: str = data.selected()
+        return selected
+
+    def weights(self, data: Any) -> Mapping[str, float]:
+        """Of the subset."""
+        weights: Mapping[str, float] = data.weights()
+        return weights

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from pxrdgen.specs.pipeline import PipelineSpec
-from pxrdgen_benchmarks.cases import SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.cases import SimulatedCase
+from pxrdgen_benchmarks.crystal_data import CrystalTask
 from pxrdgen_benchmarks.evaluate import built_components, case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import crystals_of, posed_of
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RankedRow:
     refined_rms: float | None = None
 
 
-class Ranking(ReportingTask):
+class Ranking(CrystalTask):
     """The first of the ranked list, and any of it, after every step; ranked by the pattern alone."""
 
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
@@ -76,8 +77,8 @@ class Ranking(ReportingTask):
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Each crystal in each column."""
-        every = data.every()
-        return simulated_cases(data.chosen(every), data.columns, every)
+        cases: list[SimulatedCase] = data.simulated(data.columns)
+        return cases
 
     def measure(self, case: SimulatedCase, spec: PipelineSpec) -> RankedRow:
         """First and any after each step."""
@@ -95,19 +96,9 @@ class Ranking(ReportingTask):
             found[f"{stage}_rms"] = rms[0] if rms else None
         return RankedRow(**found)
 
-    def selection(self, data: Any) -> str:
-        """Of the crystals."""
-        selected: str = data.selected()
-        return selected
-
     def patience(self, spec: Any) -> float:
         """As for a whole solution."""
         return case_patience(spec.budget_s)
-
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the subset."""
-        weights: Mapping[str, float] = data.weights()
-        return weights
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """One line a step."""

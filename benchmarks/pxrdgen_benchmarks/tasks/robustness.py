@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 from pxrdgen_benchmarks.cases import stranger_of
-from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.disturbed import DisturbedCase, Factor
-from pxrdgen_benchmarks.metrics import Count, mean, wilson
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.solving_tables import solving_tables
-from pxrdgen_benchmarks.suite_tables import groups, whole
-from pxrdgen_benchmarks.tables import Table, percent
+from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
+from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw, SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolveTask
 
@@ -41,7 +40,7 @@ class RobustnessData(CrystalData):
     levels: dict[Factor, tuple[float, ...]] = Field(default=LEVELS, description="of each disturbance, mildest first")
 
 
-class Robustness(SolveTask):
+class Robustness(SolveTask, CrystalTask):
     """The solve loop against one disturbance at a time."""
 
     data_model: ClassVar[type[BaseModel]] = RobustnessData
@@ -66,19 +65,20 @@ class Robustness(SolveTask):
             for level in levels
         ]
 
-    def selection(self, data: Any) -> str:
-        """Of the crystals."""
-        selected: str = data.selected()
-        return selected
-
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the subset."""
-        weights: Mapping[str, float] = data.weights()
-        return weights
-
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """A line a disturbance, then the tables of every solving task."""
-        return {"disturbances": disturbance_table(result), **solving_tables(result)}
+        hits = {
+            "strict": flag("strict"),
+            "published": flag("published"),
+            "called solved": is_solved,
+            "solved and wrong": lambda record: is_solved(record) and not record.flag("strict"),
+        }
+        title = "One thing wrong at a time; 'wrong_z' has no right answer"
+        return {
+            "disturbances": rate_table(result, hits, title=title),
+            "excess": number_table(result, {"excess": "excess"}, title="Misfit over that of free intensities"),
+            **solving_tables(result),
+        }
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """The strict rates as bars."""
@@ -87,40 +87,6 @@ class Robustness(SolveTask):
         return {"disturbances": partial(draw_bars, result, {"strict": "strict, first"}, "right, %")}
 
 
-def disturbance_table(result: SuiteResult) -> Table:
-    """How often the first answer is right, how often it is called solved, and how often that is wrong."""
-    lines = []
-    for variant, column, records in groups(result):
-        solved = [record for record in records if record.values.get("verdict") == "solved"]
-        wrong = sum(not record.flag("strict") for record in solved)
-        lines.append(
-            (
-                variant,
-                column,
-                whole(records, lambda record: record.flag("strict"), result.weights),
-                whole(records, lambda record: record.flag("published"), result.weights),
-                percent(wilson(Count(hits=len(solved), n=len(records)))),
-                percent(wilson(Count(hits=wrong, n=len(records)))),
-                _excess(records),
-                str(sum(bool(record.error) for record in records)),
-            )
-        )
-    return Table(
-        title="One thing wrong at a time, % [95 % interval] (n); 'wrong_z' has no right answer",
-        header=(
-            "variant",
-            "disturbance",
-            "strict",
-            "published",
-            "called solved",
-            "solved and wrong",
-            "excess",
-            "errors",
-        ),
-        rows=tuple(lines),
-    )
-
-
-def _excess(records: Sequence[Record]) -> str:
-    values = [value for record in records if isinstance(value := record.values.get("excess"), float)]
-    return f"{mean(values):.2f}" if values else ""
+def is_solved(record: Record) -> bool:
+    """Whether the verdict says so."""
+    return record.values.get("verdict") == "solved"

@@ -14,15 +14,15 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
-from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.cases import Column, SimulatedCase
+from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import random_arrangement
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, SuiteResult
 from pxrdgen_benchmarks.validity import is_valid
 
 
@@ -67,7 +67,7 @@ class SampledRow:
     cpu_seconds: float | None
 
 
-class Sampling(ReportingTask):
+class Sampling(CrystalTask):
     """Match rates of raw samples, the three of the published tables."""
 
     spec_model: ClassVar[type[BaseModel]] = SamplingSpec
@@ -77,8 +77,8 @@ class Sampling(ReportingTask):
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Each crystal in each column."""
-        every = data.every()
-        return simulated_cases(data.chosen(every), data.columns, every)
+        cases: list[SimulatedCase] = data.simulated(data.columns)
+        return cases
 
     def measure(self, case: SimulatedCase, spec: SamplingSpec) -> SampledRow:
         """Matches of the first sample and of any."""
@@ -92,16 +92,6 @@ class Sampling(ReportingTask):
         started = time.process_time()
         answers = asked.answers(spec.generator.plugin, generator, spec.samples, rng)
         return sampled_row(answers, case.truth, (time.process_time() - started) / len(answers))
-
-    def selection(self, data: Any) -> str:
-        """Of the crystals."""
-        selected: str = data.selected()
-        return selected
-
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the subset."""
-        weights: Mapping[str, float] = data.weights()
-        return weights
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """The three rates, the distances, the seconds a sample."""

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field
 
 from pxrdgen.specs.pipeline import PipelineSpec
-from pxrdgen_benchmarks.cases import Case, Column, SimulatedCase, Told, simulated_cases
-from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.cases import Case, Column, SimulatedCase, Told
+from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import case_patience, random_arrangement, solved
 from pxrdgen_benchmarks.solved_row import SolvedRow, matched_row, solved_row
 from pxrdgen_benchmarks.solving_tables import solving_tables
@@ -58,21 +58,16 @@ class SolveTask(ReportingTask):
         return {"match_rates": partial(draw_bars, result, values, "matched, %")}
 
 
-class Solving(SolveTask):
+class Solving(SolveTask, CrystalTask):
     """Rates of right answers, and what the verdicts were worth."""
 
     data_model: ClassVar[type[BaseModel]] = SolvingData
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Each crystal in each column."""
-        every = data.every()
-        return simulated_cases(data.chosen(every), data.columns, every, told=data.told)
+        cases: list[SimulatedCase] = data.simulated(data.columns, data.told)
+        return cases
 
     def selection(self, data: Any) -> str:
         """Of the crystals, and what was told."""
         return f"{data.selected()}; told: {data.told.said}"
-
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the subset."""
-        weights: Mapping[str, float] = data.weights()
-        return weights
