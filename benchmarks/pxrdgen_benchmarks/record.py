@@ -59,10 +59,11 @@ class Record:
         Raises:
             DatasetError: a field is missing or unknown.
         """
-        known = {entry.name for entry in fields(cls)}
-        if not {"variant", "id"} <= values.keys() <= known or not isinstance(values.get("values", {}), dict):
+        known, told = {entry.name for entry in fields(cls)}, values.get("values", {})
+        if not {"variant", "id"} <= values.keys() <= known or not isinstance(told, dict):
             raise DatasetError(f"got the fields {', '.join(sorted(values))}, which are not a record of a suite")
-        return cls(**values)  # type: ignore[arg-type]
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+        return cls(**{**values, "values": told})  # type: ignore[arg-type]
 
 
 def flat(record: Record) -> dict[str, Value]:

@@ -1,10 +1,9 @@
-"""Vectors of crystals and of their patterns, in chunks that are kept, so that a killed run goes on where it was."""
+"""Crystals to be found among others, their vectors and those of their patterns."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,8 +22,6 @@ from pxrdgen_learning.training.contrastive import simulated_patterns
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 from pxrdgen_learning.views.pattern_views import patterns_from_prepared
 
-#: crystals computed, and kept, at once.
-CHUNK = 200
 FloatArray = NDArray[np.float64]
 
 
@@ -36,42 +33,21 @@ class View(StrEnum):
     PERTURBED = "perturbed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class VectorStore:
-    """Chunks of vectors in a folder.
+def gallery_crystals(path: Path, *, split: str, size: int, max_atoms: int = 20) -> tuple[list[Crystal], int]:
+    """Crystals of ``split`` in a fixed random order, and how many; filled up to ``size`` from the train split.
 
-    Args:
-        folder: of the chunks; nothing is kept without one.
-        key: of everything the vectors depend on but the crystals and the view.
+    Encoders may have seen those of the train split; they are distractors only.
     """
+    from pxrdgen_learning.data.dataset_sources import read_dataset
 
-    folder: Path | None
-    key: str
-
-    def vectors(
-        self, what: str, crystals: Sequence[Crystal], compute: Callable[[Sequence[Crystal]], FloatArray]
-    ) -> FloatArray:
-        """[M, D] of the crystals, computed where they are not stored; ``what`` names the kind of vector."""
-        starts = range(0, len(crystals), CHUNK)
-        return np.concatenate([self._chunk(what, crystals[start : start + CHUNK], compute) for start in starts])
-
-    def _chunk(
-        self, what: str, crystals: Sequence[Crystal], compute: Callable[[Sequence[Crystal]], FloatArray]
-    ) -> FloatArray:
-        if self.folder is None:
-            return compute(crystals)
-        names = "\n".join([self.key, what, *(crystal.name for crystal in crystals)])
-        path = self.folder / f"{what}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
-        if path.exists():
-            stored: FloatArray = np.load(path, allow_pickle=False)
-            return stored
-        computed = compute(crystals)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        with partial.open("wb") as stream:
-            np.save(stream, computed, allow_pickle=False)
-        partial.replace(path)
-        return computed
+    dataset = read_dataset(path).dataset
+    own = dataset.select(split=split, max_atoms=max_atoms)
+    own = own.take(np.random.default_rng(6).permutation(len(own))[:size])
+    crystals = [*own]
+    if len(own) < size:
+        train = dataset.select(split="train", max_atoms=max_atoms)
+        crystals += train.take(np.random.default_rng(0).permutation(len(train))[: size - len(own)])
+    return [crystal.sorted_by_species() for crystal in crystals], len(own)
 
 
 @torch.no_grad()

@@ -1,19 +1,28 @@
-"""Does a pattern find its crystal: places, ties, galleries, and runs that go on."""
+"""Does a pattern find its crystal: places, ties, galleries."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from pydantic import ValidationError
 
-from pxrdgen.errors import OptionError
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.metrics import retrieval_ranks, unit_rows, within_top
-from pxrdgen_benchmarks.retrieval import TOPS, app, markdown, measure
-from pxrdgen_benchmarks.retrieval_vectors import CHUNK, FloatArray, VectorStore
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.retrieval_vectors import gallery_crystals
+from pxrdgen_benchmarks.tasks.retrieving import (
+    SHOWN,
+    TOPS,
+    Retrieving,
+    RetrievingData,
+    RetrievingSpec,
+    retrieval_row,
+)
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
 
 
 def test_the_nearest_in_angle_comes_first_whatever_its_length() -> None:
@@ -40,8 +49,8 @@ def test_the_top_k_counts_places_up_to_k() -> None:
 
 def test_random_vectors_find_their_crystal_as_often_as_chance_says() -> None:
     rng = np.random.default_rng(0)
-    found = measure(rng.normal(size=(1000, 32)), rng.normal(size=(1000, 32)), view="clean")[0]
-    assert found.top[10].share == pytest.approx(0.01, abs=0.012)
+    found = retrieval_row(rng.normal(size=(1000, 32)), rng.normal(size=(1000, 32)))
+    assert found.top_10 == pytest.approx(1.0, abs=1.2)
     assert 400 < found.median_rank < 600
 
 
@@ -49,38 +58,53 @@ def test_distractors_make_it_harder_and_the_gallery_is_named() -> None:
     rng = np.random.default_rng(1)
     gallery = rng.normal(size=(1500, 8))
     queries = gallery[:500] + rng.normal(size=(500, 8)) * 0.8
-    small, large = measure(queries, gallery, view="clean", sizes=(1000, 9046))
-    assert (small.gallery, large.gallery) == (1000, 1500)
-    assert large.top[1].share < small.top[1].share
-    assert f"| clean | 500 | {large.gallery} |" in markdown([small, large])
-    assert all(f"top-{k}" in markdown([small]) for k in TOPS)
+    small, large = retrieval_row(queries, gallery[:500]), retrieval_row(queries, gallery)
+    assert (small.gallery, large.gallery, large.queries) == (500, 1500, 500)
+    assert large.top_1 < small.top_1
+    assert len(small.cosines) == SHOWN**2
+    record = Record(variant="x", id="gallery", column="clean", values=asdict(large))
+    failed = Record(variant="x", id="gallery", column="perturbed", error="BrokenPluginError: nothing")
+    numbers = Retrieving().numbers([Record.from_mapping(json.loads(record.to_json())), failed], {})
+    assert [number.name for number in numbers] == [f"top-{k} of 1500, %" for k in TOPS]
+    assert [number.value for number in numbers] == pytest.approx([large.top_1, large.top_5, large.top_10])
+    assert {number.n for number in numbers} == {500}
 
 
-def test_a_killed_run_goes_on_with_the_chunks_it_has(tmp_path: Path) -> None:
+@pytest.fixture
+def pack_of_nine(tmp_path: Path) -> Path:
     crystals = [
-        Crystal(species=np.array([11]), frac_coords=np.zeros((1, 3)), basis=4.0 * np.eye(3), name=f"c{index}")
-        for index in range(CHUNK + 5)
+        Crystal(species=np.array([11]), frac_coords=np.zeros((1, 3)), basis=(3.0 + 0.1 * i) * np.eye(3), name=f"c{i}")
+        for i in range(9)
     ]
-    calls: list[int] = []
-
-    def compute(part: Sequence[Crystal]) -> FloatArray:
-        calls.append(len(part))
-        if len(part) < CHUNK and len(calls) == 2:
-            raise KeyboardInterrupt
-        return np.arange(float(len(part)))[:, None]
-
-    store = VectorStore(folder=tmp_path, key="k")
-    with pytest.raises(KeyboardInterrupt):
-        store.vectors("crystals", crystals, compute)
-    assert len(store.vectors("crystals", crystals, compute)) == CHUNK + 5
-    assert calls == [CHUNK, 5, 5]
-    other = VectorStore(folder=tmp_path, key="other weights")
-    other.vectors("crystals", crystals[:5], compute)
-    assert calls[-1] == 5
-    assert len(list(tmp_path.glob("*.npy"))) == 3
+    parts = [
+        CrystalDataset.from_crystals(crystals[:4], split="val"),
+        CrystalDataset.from_crystals(crystals[4:], split="train"),
+    ]
+    pack(CrystalDataset.concatenate(parts), tmp_path / "nine.npz")
+    return tmp_path / "nine.npz"
 
 
-def test_an_unknown_view_is_answered_with_the_nearest() -> None:
-    failed = CliRunner().invoke(app, ["run", "--views", "cleen"])
-    assert isinstance(failed.exception, OptionError)
-    assert "did you mean 'clean'" in str(failed.exception)
+def test_a_gallery_larger_than_the_split_is_filled_up_from_train(pack_of_nine: Path) -> None:
+    (few, known), (many, all_known) = (gallery_crystals(pack_of_nine, split="val", size=size) for size in (3, 7))
+    assert (len(few), known, len(many), all_known) == (3, 3, 7, 4)
+    assert {crystal.name for crystal in many[:4]} == {"c0", "c1", "c2", "c3"}
+    assert [crystal.name for crystal in many[:3]] == [crystal.name for crystal in few]
+
+
+def test_only_crystals_of_the_split_are_looked_for(pack_of_nine: Path) -> None:
+    data = RetrievingData(gallery=10, queries=2, crystals=pack_of_nine)
+    (case,) = Retrieving().cases(data)
+    options = {"width": 16, "hidden": 16, "layers": 1}
+    spec = RetrievingSpec.model_validate(
+        {
+            "encoder": {"plugin": "peaks", "options": {"width": 16}},
+            "structure_encoder": {"plugin": "cspnet", "options": options},
+        }
+    )
+    row = Retrieving().measure(case, spec)
+    assert (row.gallery, row.queries, len(row.ranks)) == (9, 2, 2)
+
+
+def test_an_unknown_view_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'clean', 'augmented' or 'perturbed'"):
+        RetrievingData.model_validate({"views": ["cleen"]})

@@ -132,7 +132,7 @@ def show(store):
             parent = run.data.tags.get("mlflow.parentRunId")
             if parent:
                 plugin = run.data.params["spec.encoder.plugin"]
-                found.append({"plugin": plugin, "parent": parent, "top_10": run.data.metrics["clean.top_10"]})
+                found.append({"plugin": plugin, "parent": parent, "top_10": run.data.metrics["clean.top_10/all"]})
     print(json.dumps(found))
 """
 

@@ -5,10 +5,9 @@ A stranger's encoder enters an ablation by its name: ``grid: {encoder.plugin: [c
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,10 +20,10 @@ from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cards import Number
-from pxrdgen_benchmarks.metrics import retrieval_ranks, unit_rows, wilson, within_top
-from pxrdgen_benchmarks.record import Record, Value
+from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, unit_rows, wilson, within_top
+from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.retrieval_vectors import FloatArray, View, crystal_vectors, gallery_crystals, pattern_vectors
 from pxrdgen_benchmarks.subsets import shared_folder
-from pxrdgen_benchmarks.suite_tables import groups
 from pxrdgen_benchmarks.tables import Table, percent
 from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
 
@@ -58,9 +57,10 @@ class RetrievingData(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    gallery: int = Field(default=1000, ge=10, description="crystals of the split, each a query too")
-    split: str = Field(default="val", description="of the gallery")
-    views: tuple[str, ...] = Field(default=("clean",), description="clean, augmented, perturbed")
+    gallery: int = Field(default=1000, ge=10, description="crystals; filled up from train where the split has fewer")
+    queries: int | None = Field(default=None, ge=1, description="crystals of the split looked for; default: all")
+    split: str = Field(default="val", description="of the queries")
+    views: tuple[View, ...] = Field(default=(View.CLEAN,), description="clean, augmented, perturbed")
     crystals: Path | None = Field(default=None, description="table or pack; default: the shared data folder's")
 
 
@@ -68,14 +68,38 @@ class RetrievingData(BaseModel):
 class Gallery:
     """All queries of one view."""
 
-    column: str
+    column: View
     truth_file: Path
     split: str
     size: int
+    queries: int | None
     id: str = "gallery"
     bucket: str = "all"
     num_atoms: int = 0
-    columns: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalRow:
+    """How queries of one view found their crystal.
+
+    Args:
+        top_1, top_5, top_10: per cent of the queries whose crystal is among the first.
+        gallery, queries: how many there were.
+        median_rank: from 1.
+        loss: of the training; ``None`` without one.
+        ranks: of each query, from 1.
+        cosines: of the first :data:`SHOWN` queries with the first crystals, rows in turn.
+    """
+
+    top_1: float
+    top_5: float
+    top_10: float
+    gallery: int
+    queries: int
+    median_rank: float
+    loss: float | None
+    ranks: tuple[int, ...]
+    cosines: tuple[float, ...]
 
 
 class Retrieving(ReportingTask):
@@ -88,64 +112,50 @@ class Retrieving(ReportingTask):
     def cases(self, data: Any) -> Sequence[Gallery]:
         """One a view."""
         path = data.crystals or shared_folder() / "crystals.parquet"
-        return [Gallery(column=view, truth_file=path, split=data.split, size=data.gallery) for view in data.views]
+        return [
+            Gallery(column=view, truth_file=path, split=data.split, size=data.gallery, queries=data.queries)
+            for view in data.views
+        ]
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
-        """Hit rates in percent, median rank, ranks and a corner of the cosines."""
-        from pxrdgen_benchmarks.retrieval_vectors import View, crystal_vectors, pattern_vectors
-
-        crystals = _gallery(case)
+    def measure(self, case: Any, spec: Any) -> RetrievalRow:
+        """Encode crystals and patterns, and look every pattern's own crystal up."""
+        crystals, known = _gallery(case.truth_file, case.split, case.size)
         encoders = _encoders(spec.model_dump_json(), str(case.truth_file))
         gallery = _looked_over(crystal_vectors(encoders.structure, crystals), spec.structure_encoder.plugin, crystals)
-        queries = pattern_vectors(encoders.pattern, crystals, View(case.column))
-        queries = _looked_over(queries, spec.encoder.plugin, crystals)
-        ranks = retrieval_ranks(queries, gallery, np.arange(len(crystals)))
-        corner = unit_rows(queries[:SHOWN]) @ unit_rows(gallery[:SHOWN]).T
-        tops = {f"top_{k}": 100.0 * within_top(ranks, k).hits / len(ranks) for k in TOPS}
-        return {
-            **tops,
-            "gallery": len(crystals),
-            "median_rank": float(np.median(ranks)),
-            "loss": encoders.loss,
-            "ranks": json.dumps(ranks.tolist()),
-            "cosines": json.dumps(corner.round(3).tolist()),
-        }
-
-    def metrics(self, records: Sequence[Record]) -> Mapping[str, float]:
-        """Rates by view."""
-        names = (*(f"top_{k}" for k in TOPS), "median_rank", "gallery", "loss")
-        return {f"{r.column}.{name}": r.number(name) for r in records for name in names if name in r.values}
+        asked = crystals[: min(known, case.queries or known)]
+        queries = _looked_over(pattern_vectors(encoders.pattern, asked, case.column), spec.encoder.plugin, asked)
+        return retrieval_row(queries, gallery, encoders.loss)
 
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
-        """Top-k rates, n being the queries, which are the gallery."""
+        """Top-k rates over the queries."""
         del weights
-        found = []
-        for record in records:
-            ranks = _ranks(record)
-            for k in TOPS if ranks.size else ():
-                rate = wilson(within_top(ranks, k))
-                found.append(
-                    Number(
-                        variant=record.variant,
-                        column=record.column,
-                        name=f"top-{k} of {ranks.size}, %",
-                        value=100 * rate.share,
-                        low=100 * rate.low,
-                        high=100 * rate.high,
-                        n=rate.n,
-                    )
-                )
-        return found
+        return [
+            Number(
+                variant=record.variant,
+                column=record.column,
+                name=f"top-{k} of {row.gallery}, %",
+                value=100 * rate.share,
+                low=100 * rate.low,
+                high=100 * rate.high,
+                n=rate.n,
+            )
+            for record, row in rows_of(records)
+            for k, rate in rates_of(row).items()
+        ]
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Hit rates with intervals; chance is k over the gallery."""
-        lines = []
-        for variant, column, records in groups(result):
-            for record in records:
-                ranks = _ranks(record)
-                rates = (_rate(ranks, k) for k in TOPS) if ranks.size else ("–",) * len(TOPS)
-                median = f"{record.number('median_rank'):g}" if ranks.size else "–"
-                lines.append((variant, column, str(ranks.size or "–"), *rates, median))
+        lines = [
+            (
+                record.variant,
+                record.column,
+                str(row.gallery),
+                *map(percent, rates_of(row).values()),
+                str(row.median_rank),
+            )
+            for variant in result.variants
+            for record, row in rows_of(variant.records)
+        ]
         return {
             "hits": Table(
                 title="Own crystal among the first k of the gallery, % [95 % interval] (queries)",
@@ -158,23 +168,17 @@ class Retrieving(ReportingTask):
         """Heatmaps of cosines (figure 2 a, b), hit rates against temperature (figure 2 c)."""
         from pxrdgen_benchmarks.figures import draw_heatmaps, draw_lines
 
-        maps = {
-            f"{variant} {column}": np.array(json.loads(str(records[0].values["cosines"])))
-            for variant, column, records in groups(result)
-            if records[0].values.get("cosines")
-        }
         found: dict[str, Draw] = {}
-        for start in range(0, len(maps), 4):
-            some = dict(list(maps.items())[start : start + 4])
-            found[f"cosines_{start // 4}"] = partial(draw_heatmaps, some)
         lines: dict[str, list[tuple[float, float]]] = {}
+        maps = {}
         for variant in result.measured:
-            for record in variant.records:
-                for k in TOPS:
-                    if f"top_{k}" in record.values:
-                        name = f"{variant.spec['encoder']['plugin']} {record.column}, top-{k}"
-                        point = (float(variant.spec["temperature"]), record.number(f"top_{k}"))
-                        lines.setdefault(name, []).append(point)
+            for record, row in rows_of(variant.records):
+                maps[f"{variant.label} {record.column}"] = np.reshape(row.cosines, (min(row.queries, SHOWN), -1))
+                for k, rate in rates_of(row).items():
+                    name = f"{variant.spec['encoder']['plugin']} {record.column}, top-{k}"
+                    lines.setdefault(name, []).append((float(variant.spec["temperature"]), 100.0 * rate.share))
+        for start in range(0, len(maps), 4):
+            found[f"cosines_{start // 4}"] = partial(draw_heatmaps, dict([*maps.items()][start : start + 4]))
         lines = {name: sorted(points) for name, points in lines.items() if len(points) > 1}
         if lines:
             found["temperature"] = partial(draw_lines, lines, "temperature", "hit rate, %", log=True)
@@ -183,6 +187,32 @@ class Retrieving(ReportingTask):
     def patience(self, spec: Any) -> float:
         """Training is most of it."""
         return 1800.0 + 10.0 * float(spec.steps)
+
+
+def retrieval_row(queries: FloatArray, gallery: FloatArray, loss: float | None = None) -> RetrievalRow:
+    """The row of vectors [M, D] and [G, D]; query i belongs to gallery row i, rows beyond are distractors."""
+    ranks = retrieval_ranks(queries, gallery, np.arange(len(queries)))
+    top = {f"top_{k}": 100.0 * within_top(ranks, k).hits / len(ranks) for k in TOPS}
+    corner = unit_rows(queries[:SHOWN]) @ unit_rows(gallery[:SHOWN]).T
+    return RetrievalRow(
+        **top,
+        gallery=len(gallery),
+        queries=len(queries),
+        median_rank=float(np.median(ranks)),
+        loss=loss,
+        ranks=tuple(ranks.tolist()),
+        cosines=tuple(corner.round(3).ravel().tolist()),
+    )
+
+
+def rows_of(records: Sequence[Record]) -> list[tuple[Record, RetrievalRow]]:
+    """What was measured; failures left out."""
+    return [(record, RetrievalRow(**record.values)) for record in records if not record.error]  # type: ignore[arg-type]
+
+
+def rates_of(row: RetrievalRow) -> dict[int, Rate]:
+    """By k."""
+    return {k: wilson(within_top(np.array(row.ranks), k)) for k in TOPS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,14 +282,8 @@ def _corpus(path: Path, count: int) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _gallery(case: Gallery) -> list[Crystal]:
-    """The crystals, in a fixed random order."""
-    from pxrdgen_learning.data.dataset_sources import read_dataset
-
-    dataset = read_dataset(case.truth_file).dataset.select(split=case.split, max_atoms=20)
-    order = np.random.default_rng(6).permutation(len(dataset))[: case.size]
-    every = list(dataset)
-    return [every[row].sorted_by_species() for row in order]
+def _gallery(path: Path, split: str, size: int) -> tuple[list[Crystal], int]:
+    return gallery_crystals(path, split=split, size=size)
 
 
 def _looked_over(vectors: Any, name: str, crystals: Sequence[Crystal]) -> Any:
@@ -275,12 +299,3 @@ def _looked_over(vectors: Any, name: str, crystals: Sequence[Crystal]) -> Any:
     if not np.isfinite(vectors).all():
         raise BrokenPluginError(f"encoder {name!r} returned numbers that are not finite")
     return vectors
-
-
-def _ranks(record: Record) -> Any:
-    text = record.values.get("ranks")
-    return np.array(json.loads(text)) if isinstance(text, str) else np.array([])
-
-
-def _rate(ranks: Any, k: int) -> str:
-    return percent(wilson(within_top(ranks, k)))

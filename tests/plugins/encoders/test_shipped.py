@@ -22,8 +22,7 @@ from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY, TUBES, Instrument
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.metrics import retrieval_ranks, within_top
-from pxrdgen_benchmarks.retrieval import gallery_crystals
-from pxrdgen_benchmarks.retrieval_vectors import View, crystal_vectors, pattern_vectors
+from pxrdgen_benchmarks.retrieval_vectors import View, crystal_vectors, gallery_crystals, pattern_vectors
 from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_learning.views.pattern_views import patterns_from_prepared
@@ -110,7 +109,7 @@ def test_the_polymorphs_of_titania_lie_far_apart(encoder: PatternEncoder) -> Non
 def test_patterns_find_their_crystal_among_a_thousand(
     encoder: PatternEncoder, structure_encoder: StructureEncoder, shared_data: Path
 ) -> None:
-    crystals, known = gallery_crystals(shared_data / "crystals.parquet", split="val", distractors=0)
+    crystals, known = gallery_crystals(shared_data / "crystals.parquet", split="val", size=1000)
     assert known == 1000
     gallery = crystal_vectors(structure_encoder, crystals)
     queries = pattern_vectors(encoder, crystals[:300], View.AUGMENTED)
