@@ -16,7 +16,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from pxrdgen.values.space_group import parse_space_group
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.lattice_type import lattice_type
 from pxrdgen_crystallography.space_groups.prior import contents_key
 from pxrdgen_crystallography.space_groups.subgroups import lattice_symmetry

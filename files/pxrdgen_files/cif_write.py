@@ -15,7 +15,8 @@ from pxrdgen.errors import StructureError, SymmetryError
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.elements import SYMBOLS
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.asymmetric_unit import asymmetric_unit
 from pxrdgen_files.cif_check import expansion_error
 

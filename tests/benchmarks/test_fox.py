@@ -14,7 +14,6 @@ import pytest
 
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.fox_input import FoxProblem, ToldTexture, fox_input
 from pxrdgen_benchmarks.fox_run import fox_program, places_in, run_fox, structures
@@ -25,6 +24,7 @@ from pxrdgen_benchmarks.tasks import beside_fox
 from pxrdgen_benchmarks.tasks.beside_fox import BesideFox, FoxSpec, Program, known_of
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.space_group import parse_space_group, settings_of
 from pxrdgen_crystallography.lattice.metric import check_metric, symmetric_cell
+from pxrdgen_crystallography.space_group_symbols import parse_space_group, settings_of
 
 
 @pytest.mark.parametrize(

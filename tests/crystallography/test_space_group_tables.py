@@ -9,8 +9,9 @@ import pytest
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
 from pxrdgen_crystallography.lattice.centring import primitive_vectors
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.absences import reflection_conditions
 from pxrdgen_crystallography.space_groups.frames import frames_of
 from pxrdgen_crystallography.space_groups.lattice_type import lattice_type

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.lattice.centring import primitive_vectors
 from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.wyckoff.assignments import Position, assignments
 from pxrdgen_crystallography.wyckoff.derivation import derive_positions, in_family
 from pxrdgen_crystallography.wyckoff.normaliser import canonical, permutations

@@ -16,7 +16,8 @@ from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.elements import ATOMIC_NUMBERS
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.conventional import to_conventional
 from pxrdgen_crystallography.symmetry.uncertainty import conventional_cell_su
 from pxrdgen_files.cif_check import expansion_error

@@ -16,8 +16,8 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.lattice.lattice_symmetry import lattice_point_group
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_generators.direct_space import DirectSpace

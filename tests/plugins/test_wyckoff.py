@@ -22,10 +22,10 @@ from pxrdgen.values.instrument import LABORATORY
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.formula.parse import parse_formula
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 from pxrdgen_crystallography.symmetry.similar import same_structure
 from pxrdgen_solver.question.problem import build_problem

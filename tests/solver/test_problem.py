@@ -9,8 +9,8 @@ from pxrdgen.errors import CellError, FormulaError, SymmetryError
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_crystallography.formula.parse import parse_formula
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_solver.question.problem import build_problem, problems_for_z
 
 PATTERN = PowderPattern(two_theta=np.linspace(10, 80, 50), intensity=np.ones(50))

@@ -18,11 +18,11 @@ from pxrdgen.values.instrument import CUKA, LABORATORY, Instrument
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_app.examples.examples import example
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
 from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.preparation import prepare
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_files.patterns import read_pattern
 from pxrdgen_solver.question.problem import build_problem
 from pxrdgen_solver.space_group.line_fit import fit_lines

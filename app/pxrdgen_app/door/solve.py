@@ -66,7 +66,7 @@ def solve(
         InputError: something given cannot be used; the message says what and how to mend it.
     """
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen.values.space_group import parse_space_group
+    from pxrdgen_crystallography.space_group_symbols import parse_space_group
     from pxrdgen_files.cif import read_cif
     from pxrdgen_solver.loop.solve_question import solve_question
     from pxrdgen_solver.question.question import Question

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import parse_space_group
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 

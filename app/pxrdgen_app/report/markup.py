@@ -8,8 +8,8 @@ from html import escape as _escape
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_app.report.formula import formula_text
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 
 _DOI = re.compile(r"\bdoi:\s?(10\.\d{4,9}/[^\s,;<>\"')]+)", re.IGNORECASE)
 

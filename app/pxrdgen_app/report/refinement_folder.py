@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_app.report.folder import curves_csv
 from pxrdgen_app.report.formula import formula_text, short_symbol, with_subscripts
 from pxrdgen_app.report.refinement_html import refinement_html
 from pxrdgen_app.report.refinement_json import refinement_text
 from pxrdgen_app.report.rietveld_plot import rietveld_png
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_files.cif_powder import with_powder_items
 from pxrdgen_files.cif_write import cif_text
 from pxrdgen_files.folders import result_folder

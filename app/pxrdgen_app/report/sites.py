@@ -12,7 +12,8 @@ from pxrdgen.errors import SymmetryError
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.solution import Candidate
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.asymmetric_unit import asymmetric_unit
 from pxrdgen_crystallography.symmetry.group_search import search_group
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pxrdgen.values.solution import Candidate, Solution
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_app.report.folder import write_solution
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_files.cif_write import cif_text
 from pxrdgen_files.folders import result_folder
 

@@ -22,7 +22,6 @@ from pxrdgen.interfaces.task import Task
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.evaluate import solve
 from pxrdgen_benchmarks.fox_input import FoxProblem, ToldTexture
@@ -31,6 +30,7 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.perturbed import perturbed_task
 from pxrdgen_benchmarks.posed import posed_of
 from pxrdgen_benchmarks.subsets import val_entries
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_solver.question.question import Question
 
 #: share of the time that our search may use; the rest goes into preparation and refinement.

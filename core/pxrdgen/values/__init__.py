@@ -49,7 +49,7 @@ __getattr__, _NAMES = door(
         "pxrdgen.values.refinement": "Measurement ProfileCurves RefinedImpurity RefinedQuantity RefinementResult"
         " RefinementStart",
         "pxrdgen.values.solution": "Candidate Evidence Solution Verdict",
-        "pxrdgen.values.space_group": "SpaceGroup parse_space_group",
+        "pxrdgen.values.space_group": "SpaceGroup",
         "pxrdgen.values.symmetrised_crystal": "SymmetrisedCrystal",
     },
 )

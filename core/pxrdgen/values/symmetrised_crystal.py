@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -20,8 +20,7 @@ class SymmetrisedCrystal:
 
     Args:
         crystal: coordinates averaged over the group, metric tensor averaged over the rotations.
-        number: 1 to 230.
-        hm_symbol: of the reference setting (origin 2, hexagonal axes).
+        space_group: in the reference setting (origin 2, hexagonal axes).
         rotations: [G, 3, 3] whole numbers acting on column coordinates of ``crystal``'s own cell.
         translations: [G, 3] in [0, 1); an operation is x' = R x + t.
         permutation: [G, N]; operation g carries atom i onto atom permutation[g, i].
@@ -33,8 +32,7 @@ class SymmetrisedCrystal:
     """
 
     crystal: Crystal
-    number: int
-    hm_symbol: str
+    space_group: SpaceGroup
     rotations: IntArray
     translations: FloatArray
     permutation: IntArray
@@ -50,6 +48,6 @@ class SymmetrisedCrystal:
         return len(self.rotations)
 
     @property
-    def space_group(self) -> SpaceGroup:
-        """In the reference setting."""
-        return parse_space_group(self.number)
+    def number(self) -> int:
+        """Of the space group, 1 to 230."""
+        return self.space_group.number

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.space_group import SpaceGroup, settings_of
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import settings_of
 
 FloatArray = NDArray[np.float64]
 

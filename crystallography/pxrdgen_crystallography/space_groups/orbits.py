@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.elements import SYMBOLS
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.wyckoff.table import tabulated_positions
 
 #: lattice points in the conventional cell of each letter.

@@ -9,7 +9,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.absences import reflection_conditions
 from pxrdgen_crystallography.space_groups.frames import Frame, frames_of
 from pxrdgen_crystallography.space_groups.subgroups import LatticeSymmetry

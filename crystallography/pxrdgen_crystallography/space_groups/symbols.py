@@ -13,7 +13,8 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.absences import reflection_conditions
 
 BoolArray = NDArray[np.bool_]

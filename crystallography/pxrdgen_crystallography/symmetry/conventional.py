@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group, settings_of
+from pxrdgen.values.space_group import SpaceGroup
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_crystallography.lattice.centring import primitive_vectors
+from pxrdgen_crystallography.space_group_symbols import parse_space_group, settings_of
 from pxrdgen_crystallography.symmetry.origin import find_origin
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invert
 
@@ -109,7 +110,7 @@ def to_conventional(
                 notes=(*notes, *remarks),
             )
     return _without_symmetry(
-        crystal, f"no tabulated setting of {sym.hm_symbol} could be confirmed; all atoms are listed in P 1"
+        crystal, f"no tabulated setting of {sym.space_group.hm_symbol} could be confirmed; all atoms are listed in P 1"
     )
 
 
@@ -132,7 +133,7 @@ def _descriptions(
         to_user = problem.to_user @ np.linalg.inv(reduction)
         wanted = problem.space_group
         if wanted is not None and wanted.number != sym.number:
-            remarks = (f"the structure has the symmetry {sym.hm_symbol}, not the {wanted.hm_symbol} that was given",)
+            remarks = (f"the structure has the symmetry {sym.space_group.hm_symbol}, not the given {wanted.hm_symbol}",)
         if np.abs(to_user - np.rint(to_user)).max() < 1e-6 and _same_cell(sym.crystal, problem, reduction):
             cell = np.rint(to_user).astype(np.int64)
             if wanted is not None and wanted.number == sym.number:
@@ -143,7 +144,7 @@ def _descriptions(
                 yield cell, setting, (f"{found}, not {wanted.hm_symbol}",) if other and wanted is not None else remarks
         remarks = (
             *remarks,
-            f"the given cell is not a conventional cell of {sym.hm_symbol}; the reference setting is used",
+            f"the given cell is not a conventional cell of {sym.space_group.hm_symbol}; the reference setting is used",
         )
     standard = np.rint(sym.to_standard).astype(np.int64)
     yield standard, sym.space_group, remarks

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import SymmetryError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.space_group import distinct_operations, parse_space_group
+from pxrdgen.values.space_group import distinct_operations
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.group_search import FoundGroup, group_operations, search_group
 
 FloatArray = NDArray[np.float64]
@@ -49,8 +50,7 @@ def find_symmetry(crystal: Crystal, tolerance: float = 0.01) -> SymmetrisedCryst
     )
     return SymmetrisedCrystal(
         crystal=placed,
-        number=found.number,
-        hm_symbol=parse_space_group(found.number).hm_symbol,
+        space_group=parse_space_group(found.number),
         rotations=rotations,
         translations=_wrap(translations),
         permutation=permutation,
@@ -93,8 +93,7 @@ def invert(sym: SymmetrisedCrystal, number: int) -> SymmetrisedCrystal:
     return replace(
         sym,
         crystal=replace(sym.crystal, frac_coords=-sym.crystal.frac_coords),
-        number=number,
-        hm_symbol=parse_space_group(number).hm_symbol,
+        space_group=parse_space_group(number),
         translations=_wrap(-sym.translations),
     )
 

@@ -17,8 +17,8 @@ from pxrdgen.errors import SymmetryError
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.elements import SYMBOLS
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.asymmetric_unit import asymmetric_unit
 from pxrdgen_crystallography.symmetry.conventional import Conventional, to_conventional
 

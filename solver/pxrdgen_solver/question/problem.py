@@ -14,10 +14,11 @@ from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.space_group import SpaceGroup, parse_space_group
+from pxrdgen.values.space_group import SpaceGroup
 from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume, plausible_z
 from pxrdgen_crystallography.lattice.centring import CENTRINGS, is_rhombohedral, primitive_vectors
 from pxrdgen_crystallography.lattice.metric import check_metric, symmetric_cell
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.orbits import check_contents, holds_contents
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import GSAS2_DEFAULT, Instrument
 from pxrdgen.values.pattern import two_theta_from_d
 from pxrdgen.values.refinement import Measurement, RefinementStart
-from pxrdgen.values.space_group import parse_space_group
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
 from pxrdgen_crystallography.diffraction import simulate_profile
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry, invariance_error
 from pxrdgen_gsas2.client import call
