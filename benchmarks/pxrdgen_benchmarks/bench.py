@@ -14,27 +14,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure and compare: suites, ablations, tables.")
 
-OutOption = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder of the results; default: runs/bench/NAME-SIZE.")
-]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, help="Processes of one thread; 0: this one.")]
-DaskOption = Annotated[
-    str, typer.Option("--dask", help="Address of a dask scheduler, or 'local' for a cluster of --workers here.")
-]
-TrackerOption = Annotated[
-    str | None, typer.Option("--tracker", help="mlflow, jsonl, none or a plugin's; default: mlflow if installed.")
-]
-UriOption = Annotated[
-    str, typer.Option("--tracking-uri", help="MLflow server or store; default: runs/mlflow/mlflow.db, SQLite.")
-]
-SizeOption = Annotated[
-    str, typer.Option("--size", help="small: minutes; full: the numbers to be quoted; or a size of your own file.")
-]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Crystals in all, instead of the suite's.")]
-CrystalsOption = Annotated[
-    Path | None, typer.Option("--crystals", help="Table or pack of the crystals; default: the data folder's.")
-]
-
 
 @app.command("list")
 def list_suites() -> None:
@@ -48,7 +27,7 @@ def list_suites() -> None:
     from pxrdgen.plugins.registry import default_registry
     from pxrdgen_benchmarks.suite import load_suite, shipped_suites
 
-    typer.echo("suites (pxrdgen bench suite NAME --size small|full)")
+    typer.echo("suites (pxrdgen bench run NAME --size small|full)")
     for name in shipped_suites():
         suite = load_suite(name)
         typer.echo(f"  {name:14} {len(suite.all_variants()):3d} specs  {suite.title}")
@@ -57,58 +36,36 @@ def list_suites() -> None:
         typer.echo(f"  {component.record.name:14} {component.record.summary}")
 
 
-@app.command("suite")
-def run_shipped(
-    name: Annotated[str, typer.Argument(help="One of 'pxrdgen bench list'.")],
-    size: SizeOption = "small",
-    out: OutOption = None,
-    workers: WorkersOption = 2,
-    dask: DaskOption = "",
-    tracker: TrackerOption = None,
-    tracking_uri: UriOption = "",
-    limit: LimitOption = None,
-    crystals: CrystalsOption = None,
-) -> None:
-    """Run a suite; killed or stopped at any moment, the same command continues.
-
-    Examples:
-
-      pxrdgen bench suite robustness
-
-      pxrdgen bench suite solve --size full --workers 8 --out runs/bench/solve
-
-      pxrdgen bench suite generators --dask tcp://head:8786 --tracking-uri http://head:5000
-    """
-    from pxrdgen_benchmarks.suite import load_suite
-
-    _run(
-        load_suite(name),
-        size=size,
-        out=out,
-        workers=workers,
-        dask=dask,
-        tracker=tracker,
-        tracking_uri=tracking_uri,
-        limit=limit,
-        crystals=crystals,
-    )
-
-
 @app.command("run")
-def run_file(
-    file: Annotated[Path, typer.Argument(help="A suite of your own: base spec, grid over it, data (YAML).")],
-    size: SizeOption = "full",
-    out: OutOption = None,
-    workers: WorkersOption = 2,
-    dask: DaskOption = "",
-    tracker: TrackerOption = None,
-    tracking_uri: UriOption = "",
-    limit: LimitOption = None,
-    crystals: CrystalsOption = None,
+def run_bench(
+    suite: Annotated[str, typer.Argument(help="One of 'pxrdgen bench list', or a file of your own (YAML).")],
+    size: Annotated[
+        str | None,
+        typer.Option("--size", help="small: minutes; full: the numbers to be quoted. Default: small; a file's: full."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of the results; default: runs/bench/NAME-SIZE.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=0, help="Processes of one thread; 0: this one.")] = 2,
+    dask: Annotated[
+        str, typer.Option("--dask", help="Address of a dask scheduler, or 'local' for a cluster of --workers here.")
+    ] = "",
+    tracker: Annotated[
+        str | None, typer.Option("--tracker", help="mlflow, jsonl, none or a plugin's; default: mlflow if installed.")
+    ] = None,
+    tracking_uri: Annotated[
+        str, typer.Option("--tracking-uri", help="MLflow server or store; default: runs/mlflow/mlflow.db, SQLite.")
+    ] = "",
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Crystals in all, instead of the suite's.")
+    ] = None,
+    crystals: Annotated[
+        Path | None, typer.Option("--crystals", help="Table or pack of the crystals; default: the data folder's.")
+    ] = None,
 ) -> None:
-    r"""Run an ablation: every combination of a grid over any plugin or option of a base spec.
+    r"""Run a suite, or an ablation: every combination of a grid over any plugin or option of a base spec.
 
-    A file holds, for example:
+    Killed or stopped at any moment, the same command continues. A file holds, for example:
 
       task: solve
       base: {generators: [{plugin: direct_space}], budget_s: 5}
@@ -119,23 +76,42 @@ def run_file(
 
     Examples:
 
-      pxrdgen bench run ablation.yml
+      pxrdgen bench run robustness
 
-      pxrdgen bench run ablation.yml --limit 8 --out runs/bench/try --tracker none
+      pxrdgen bench run solve --size full --workers 8 --out runs/bench/solve
+
+      pxrdgen bench run ablation.yml --limit 8 --tracker none
+
+      pxrdgen bench run generators --dask tcp://head:8786 --tracking-uri http://head:5000
     """
-    from pxrdgen_benchmarks.suite import read_suite
+    from rich.console import Console
 
-    _run(
-        read_suite(file),
-        size=size,
-        out=out,
-        workers=workers,
-        dask=dask,
-        tracker=tracker,
-        tracking_uri=tracking_uri,
-        limit=limit,
-        crystals=crystals,
-    )
+    from pxrdgen_benchmarks.outcome import write_outcome
+    from pxrdgen_benchmarks.parallel import Workers
+    from pxrdgen_benchmarks.progress import shown_progress
+    from pxrdgen_benchmarks.suite import FULL, SMALL, load_suite, read_suite
+    from pxrdgen_benchmarks.suite_run import prepare_suite, run_suite
+    from pxrdgen_benchmarks.tracked_suite import tracked_suite
+
+    own = Path(suite).suffix in (".yml", ".yaml")
+    size = size or (FULL if own else SMALL)
+    chosen = (read_suite(Path(suite)) if own else load_suite(suite)).sized(size)
+    # nothing is written before it is known that there is something to measure
+    prepared = prepare_suite(_adjusted(chosen, limit, crystals))
+    teller = _tracker(tracker, tracking_uri)
+    folder = out or Path("runs") / "bench" / f"{chosen.name}-{size}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tracked_suite(teller, prepared.suite, prepared.task, folder, size) as told,
+        shown_progress(Console(stderr=True), prepared.task.headline) as watch,
+    ):
+        result = run_suite(
+            prepared, folder, workers=Workers(count=workers, dask=dask), watch=watch, on_variant=told.log_variant
+        )
+        outcome = write_outcome(result, prepared.task, folder)
+        told.log_outcome(result, outcome)
+    typer.echo(outcome.report.read_text("utf-8"))
+    typer.echo(f"{folder}: report.md, tables, figures, records.parquet", err=True)
 
 
 @app.command("compare")
@@ -197,45 +173,6 @@ def make_pages(
 
     for written in write_pages(readme):
         typer.echo(f"wrote the results of {written}")
-
-
-def _run(
-    suite: Suite,
-    *,
-    size: str,
-    out: Path | None,
-    workers: int,
-    dask: str,
-    tracker: str | None,
-    tracking_uri: str,
-    limit: int | None,
-    crystals: Path | None,
-) -> None:
-    """Run a suite at a size; the arguments are the options of the same names."""
-    from rich.console import Console
-
-    from pxrdgen_benchmarks.outcome import write_outcome
-    from pxrdgen_benchmarks.parallel import Workers
-    from pxrdgen_benchmarks.suite_progress import suite_progress
-    from pxrdgen_benchmarks.suite_run import prepare_suite, run_suite
-    from pxrdgen_benchmarks.tracked_suite import tracked_suite
-
-    prepared = prepare_suite(_adjusted(suite.sized(size), limit, crystals))
-    suite, task = prepared.suite, prepared.task
-    folder = out or Path("runs") / "bench" / f"{suite.name}-{size}"
-    folder.mkdir(parents=True, exist_ok=True)
-    console = Console(stderr=True)
-    with (
-        tracked_suite(_tracker(tracker, tracking_uri), suite, task, folder, size) as told,
-        suite_progress(console, task.headline) as watch,
-    ):
-        result = run_suite(
-            prepared, folder, workers=Workers(count=workers, dask=dask), watch=watch, on_variant=told.log_variant
-        )
-        outcome = write_outcome(result, task, folder)
-        told.log_outcome(result, outcome)
-    typer.echo(outcome.report.read_text("utf-8"))
-    typer.echo(f"{folder}: report.md, tables, figures, records.parquet", err=True)
 
 
 def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:

@@ -40,9 +40,11 @@ class CrystalData(BaseModel):
 
     def selected(self) -> str:
         """How the crystals were chosen, in words."""
+        note = load_subset(self.subset).note
+        of = f" ({note})" if note else ""
         every = "" if self.stride == 1 else f", one in {self.stride} of each size bucket"
         first = "" if self.limit is None else f", the first {self.limit} with buckets in turn"
-        return f"crystals of {self.subset} (a random draw from the validation split by size bucket){every}{first}"
+        return f"{self.subset}{of}{every}{first}"
 
     def weights(self) -> Mapping[str, float]:
         """Of the size buckets in the whole split."""

@@ -28,11 +28,13 @@ class Subset:
         name: of the subset.
         ids: in their fixed order; a crystal's place in it seeds everything random about its problems.
         bucket_weights: (label, weight) by size, smallest first; labels as in ``"5-8"`` atoms.
+        note: how its crystals were chosen.
     """
 
     name: str
     ids: tuple[str, ...]
     bucket_weights: tuple[tuple[str, float], ...]
+    note: str = ""
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -85,7 +87,8 @@ def load_subset(name: str) -> Subset:
     if name not in known:
         raise OptionError(f"got the subset {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
     found = known[name]
-    return Subset(name=name, ids=tuple(found["ids"]), bucket_weights=tuple(found["bucket_weights"].items()))
+    weights = tuple(found["bucket_weights"].items())
+    return Subset(name=name, ids=tuple(found["ids"]), bucket_weights=weights, note=found.get("note", ""))
 
 
 def load_entries(subset: Subset, crystals: Path | None = None) -> list[Entry]:

@@ -14,7 +14,7 @@ from pxrdgen_benchmarks.suite_tables import first_line
 
 
 @contextmanager
-def suite_progress(console: Console, headline: str) -> Iterator[SuiteWatch]:
+def shown_progress(console: Console, headline: str) -> Iterator[SuiteWatch]:
     """A watch for a suite; ``headline`` names the value that is shown."""
     if not console.is_terminal:
         yield lambda records, total: console.print(_line(records, total, headline), soft_wrap=True, markup=False)
