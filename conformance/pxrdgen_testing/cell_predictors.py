@@ -19,7 +19,7 @@ COUNT = 20
 def it_proposes_cells_of_sensible_shape(subject: Subject) -> None:
     """At most as many as asked, each with a volume within the limit of the problem."""
     problem = cell_problem()
-    found = _predicted(subject, problem, COUNT, seed=0)
+    found = _predict(subject, problem, COUNT, seed=0)
     expect(len(found) <= COUNT, f"got {len(found)} hypotheses, expected at most the {COUNT} asked for")
     for hypothesis in found:
         expect(isinstance(hypothesis, CellHypothesis), f"got a {type(hypothesis).__name__}, expected CellHypothesis")
@@ -35,29 +35,29 @@ def it_works_without_a_formula(subject: Subject) -> None:
     """Indexing comes before chemistry; a predictor that needs the formula says so with a CellError."""
     problem = replace(cell_problem(), composition=None, z=None)
     try:
-        _predicted(subject, problem, COUNT, seed=0)
+        _predict(subject, problem, COUNT, seed=0)
     except CellError as error:
         expect("formula" in str(error), f"got {error}; expected the message to say that the formula is missing")
 
 
 def a_seed_gives_the_same_cells(subject: Subject) -> None:
     """All randomness comes from the generator that is handed in."""
-    first = [hypothesis.cell.parameters for hypothesis in _predicted(subject, cell_problem(), COUNT, seed=5)]
-    again = [hypothesis.cell.parameters for hypothesis in _predicted(subject, cell_problem(), COUNT, seed=5)]
+    first = [hypothesis.cell.parameters for hypothesis in _predict(subject, cell_problem(), COUNT, seed=5)]
+    again = [hypothesis.cell.parameters for hypothesis in _predict(subject, cell_problem(), COUNT, seed=5)]
     expect(first == again, "got other cells for the same seed; take all randomness from 'rng'")
 
 
 def too_few_peaks_are_refused_in_words(subject: Subject) -> None:
     """A pattern without peaks: no hypotheses or a CellError, never a cell out of nothing."""
     try:
-        found = _predicted(subject, featureless_cell_problem(), COUNT, seed=0)
+        found = _predict(subject, featureless_cell_problem(), COUNT, seed=0)
     except CellError:
         return
     if found:
         raise ConformanceError(f"got {len(found)} cells for a pattern without peaks, expected none or a CellError")
 
 
-def _predicted(subject: Subject, problem: CellProblem, count: int, seed: int) -> Sequence[CellHypothesis]:
+def _predict(subject: Subject, problem: CellProblem, count: int, seed: int) -> Sequence[CellHypothesis]:
     predictor = expect_instance(subject.build(), CellPredictor)
     return predictor.predict(problem, count, np.random.default_rng(seed))
 

@@ -23,7 +23,7 @@ SAME = 1e-4
 def it_gives_a_vector_of_its_width(subject: Subject) -> None:
     """[B, D] finite numbers; tokens come with their mask."""
     encoder = _encoder(subject)
-    features = _encoded(encoder, _patterns(encoder))
+    features = _encode(encoder, _patterns(encoder))
     shape = tuple(features.vector.shape)
     expect(shape == (2, encoder.width), f"got vectors of shape {shape}, expected (2, {encoder.width}): batch, width")
     expect(bool(torch.isfinite(features.vector).all()), "got a vector with numbers that are not finite")
@@ -36,29 +36,29 @@ def a_pattern_is_encoded_alone_as_in_a_batch(subject: Subject) -> None:
     """The other patterns of a batch, and padding, must not matter."""
     encoder = _encoder(subject)
     patterns = _patterns(encoder)
-    together = _encoded(encoder, patterns).vector
-    alone = torch.cat([_encoded(encoder, patterns[slice(row, row + 1)]).vector for row in range(2)])
+    together = _encode(encoder, patterns).vector
+    alone = torch.cat([_encode(encoder, patterns[slice(row, row + 1)]).vector for row in range(2)])
     _same(together, alone, "alone and in a batch")
     padded = replace(
         patterns,
         peaks=torch.nn.functional.pad(patterns.peaks, (0, 0, 0, 5)),
         peak_mask=torch.nn.functional.pad(patterns.peak_mask, (0, 5)),
     )
-    _same(together, _encoded(encoder, padded).vector, "with and without padding")
+    _same(together, _encode(encoder, padded).vector, "with and without padding")
 
 
 def encoding_twice_gives_the_same(subject: Subject) -> None:
     """In evaluation mode nothing is random."""
     encoder = _encoder(subject)
     patterns = _patterns(encoder)
-    first, again = _encoded(encoder, patterns).vector, _encoded(encoder, patterns).vector
+    first, again = _encode(encoder, patterns).vector, _encode(encoder, patterns).vector
     _same(first, again, "twice; switch dropout off in eval()")
 
 
 def different_patterns_get_different_vectors(subject: Subject) -> None:
     """A vector that says nothing is no use."""
     encoder = _encoder(subject)
-    first, second = _encoded(encoder, _patterns(encoder)).vector
+    first, second = _encode(encoder, _patterns(encoder)).vector
     expect(not torch.allclose(first, second, atol=SAME), "got the same vector for two different crystals")
 
 
@@ -89,7 +89,7 @@ def a_featureless_pattern_is_no_failure(subject: Subject) -> None:
         peak_mask=torch.zeros_like(patterns.peak_mask),
         profile=torch.zeros_like(patterns.profile),
     )
-    vector = _encoded(encoder, empty).vector
+    vector = _encode(encoder, empty).vector
     expect(bool(torch.isfinite(vector).all()), "got numbers that are not finite for a pattern without peaks")
 
 
@@ -106,7 +106,7 @@ def _patterns(encoder: PatternEncoder) -> PatternBatch:
 
 
 @torch.no_grad()
-def _encoded(encoder: PatternEncoder, patterns: PatternBatch) -> PatternFeatures:
+def _encode(encoder: PatternEncoder, patterns: PatternBatch) -> PatternFeatures:
     features = encoder.encode(patterns)
     expect(isinstance(features, PatternFeatures), f"got a {type(features).__name__}, expected PatternFeatures")
     return features

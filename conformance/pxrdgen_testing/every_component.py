@@ -10,7 +10,7 @@ from pxrdgen.plugins.loading import load_target
 from pxrdgen_testing.check import Check, Subject, expect
 
 #: seconds within which the options module must have been imported by a fresh interpreter.
-_PATIENCE = 60.0
+_SECONDS_TO_IMPORT = 60.0
 
 
 def it_states_the_interface_it_was_written_for(subject: Subject) -> None:
@@ -38,7 +38,7 @@ def its_options_load_no_torch(subject: Subject) -> None:
     """Lists, help and schemas of specs import the options of every plugin, so these must be light."""
     module = subject.options.__module__
     program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], timeout=_PATIENCE, capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], timeout=_SECONDS_TO_IMPORT, capture_output=True, check=False)
     expect(
         done.returncode == 0,
         f"got torch imported by {module} (or it fails alone), expected the options in a module that imports nothing "

@@ -19,28 +19,28 @@ ROUNDS = 5
 def it_gives_candidates_and_no_more_than_asked(subject: Subject) -> None:
     """[M, N, 3] finite coordinates in [0, 1), an origin each; some within a few rounds."""
     sample = rutile_sample()
-    batch = _generated(subject.build(), sample, COUNT, seed=0)
+    batch = _generate(subject.build(), sample, COUNT, seed=0)
     _check_batch(batch, COUNT, sample)
 
 
 def it_gives_a_single_candidate_too(subject: Subject) -> None:
     """A count of one is no special case."""
     sample = rutile_sample()
-    _check_batch(_generated(subject.build(), sample, 1, seed=1), 1, sample)
+    _check_batch(_generate(subject.build(), sample, 1, seed=1), 1, sample)
 
 
 def it_copes_with_a_single_atom(subject: Subject) -> None:
     """One atom in the cell: nothing to find, nothing to fail at."""
     sample = single_atom_sample()
-    _check_batch(_generated(subject.build(), sample, COUNT, seed=0), COUNT, sample)
+    _check_batch(_generate(subject.build(), sample, COUNT, seed=0), COUNT, sample)
 
 
 def a_seed_gives_the_same_candidates(subject: Subject) -> None:
     """All randomness comes from the generator that is handed in."""
     sample = rutile_sample()
-    first = _generated(subject.build(), sample, COUNT, seed=7).frac_coords
+    first = _generate(subject.build(), sample, COUNT, seed=7).frac_coords
     torch.rand(3)  # somebody else draws from the global generator
-    again = _generated(subject.build(), sample, COUNT, seed=7).frac_coords
+    again = _generate(subject.build(), sample, COUNT, seed=7).frac_coords
     expect(
         torch.equal(first, again),
         "got other candidates for the same seed; take all randomness from 'rng', none from torch's global generator",
@@ -52,8 +52,8 @@ def another_seed_gives_others(subject: Subject) -> None:
     sample, generator = rutile_sample(), subject.build()
     if type(generator).trials is not StructureGenerator.trials:
         return
-    first = _generated(subject.build(), sample, COUNT, seed=0).frac_coords
-    other = _generated(subject.build(), sample, COUNT, seed=1).frac_coords
+    first = _generate(subject.build(), sample, COUNT, seed=0).frac_coords
+    other = _generate(subject.build(), sample, COUNT, seed=1).frac_coords
     expect(not torch.equal(first, other), "got the same candidates for two seeds; draw them from 'rng'")
 
 
@@ -61,7 +61,7 @@ def it_leaves_the_global_random_state_alone(subject: Subject) -> None:
     """Other components' draws must not depend on this one."""
     generator = subject.build()
     before = torch.random.get_rng_state()
-    _generated(generator, rutile_sample(), COUNT, seed=0)
+    _generate(generator, rutile_sample(), COUNT, seed=0)
     expect(
         torch.equal(before, torch.random.get_rng_state()),
         "got torch's global random state changed; draw from 'rng'",
@@ -73,7 +73,7 @@ def renoising_keeps_shape_and_follows_its_strength(subject: Subject) -> None:
     generator, sample = subject.build(), rutile_sample()
     if not generator.abilities.can_renoise:
         return
-    parents = _generated(generator, sample, COUNT, seed=0).frac_coords
+    parents = _generate(generator, sample, COUNT, seed=0).frac_coords
     rng = torch.Generator().manual_seed(3)
     children = generator.renoise(sample.problem, sample.target, parents, 0.5, rng)
     _check_batch(children, len(parents), sample)
@@ -82,7 +82,7 @@ def renoising_keeps_shape_and_follows_its_strength(subject: Subject) -> None:
     expect(off < 1e-5, f"got coordinates moved by {float(off):.2g} at strength 0, expected the ones given")
 
 
-def _generated(generator: object, sample: Sample, count: int, seed: int) -> CandidateBatch:
+def _generate(generator: object, sample: Sample, count: int, seed: int) -> CandidateBatch:
     """What the solve loop would get, from the first round that brings anything."""
     rng = torch.Generator().manual_seed(seed)
     bound = expect_instance(generator, StructureGenerator).begin(sample.problem, sample.target)

@@ -20,13 +20,13 @@ EXPLAINED = 0.05
 
 def no_starts_give_no_results(subject: Subject) -> None:
     """The empty case."""
-    expect(not _refined(subject, rutile_sample(), []), "got results for no starts, expected none")
+    expect(not _refine(subject, rutile_sample(), []), "got results for no starts, expected none")
 
 
 def it_explains_a_pattern_from_the_true_structure(subject: Subject) -> None:
     """The least a refiner can do."""
     sample = rutile_sample()
-    (result,) = _refined(subject, sample, [sample.crystal])
+    (result,) = _refine(subject, sample, [sample.crystal])
     expect(
         result.r_wp < EXPLAINED,
         f"got Rwp {result.r_wp:.3f} from the true structure of a noise-free pattern, expected below {EXPLAINED}",
@@ -37,7 +37,7 @@ def it_explains_a_pattern_from_the_true_structure(subject: Subject) -> None:
 def it_brings_a_displaced_structure_home(subject: Subject) -> None:
     """Atoms 0.05 A off come back to within 0.02 A."""
     sample = rutile_sample()
-    (result,) = _refined(subject, sample, [_displaced(sample.crystal, 0.05)])
+    (result,) = _refine(subject, sample, [_displaced(sample.crystal, 0.05)])
     off = _largest_distance(result.crystal, sample.crystal)
     expect(off < 0.02, f"got atoms up to {off:.3f} A from the truth after refinement from 0.05 A, expected below 0.02")
 
@@ -46,7 +46,7 @@ def results_come_in_the_order_of_the_starts(subject: Subject) -> None:
     """One result a start, however many at once."""
     sample = rutile_sample()
     starts = [sample.crystal, _displaced(sample.crystal, 0.8), sample.crystal]
-    results = _refined(subject, sample, starts)
+    results = _refine(subject, sample, starts)
     expect(len(results) == 3, f"got {len(results)} results, expected one for each of 3 starts")
     expect(
         results[0].r_wp < results[1].r_wp and results[2].r_wp < results[1].r_wp,
@@ -58,13 +58,13 @@ def a_hopeless_start_is_a_result(subject: Subject) -> None:
     """All atoms on one point: a bad fit or an infinite Rwp with a message, never an exception."""
     sample = rutile_sample()
     heap = replace(sample.crystal, frac_coords=np.zeros_like(sample.crystal.frac_coords))
-    (result,) = _refined(subject, sample, [heap])
+    (result,) = _refine(subject, sample, [heap])
     expect(isinstance(result, RefinementResult), f"got a {type(result).__name__}, expected a RefinementResult")
     expect(not math.isnan(result.r_wp), "got Rwp that is not a number; infinity says that refinement failed")
     expect(result.r_wp > EXPLAINED, f"got Rwp {result.r_wp:.3f} for a heap of atoms on one point")
 
 
-def _refined(subject: Subject, sample: Sample, crystals: Sequence[Crystal]) -> Sequence[RefinementResult]:
+def _refine(subject: Subject, sample: Sample, crystals: Sequence[Crystal]) -> Sequence[RefinementResult]:
     refiner = expect_instance(subject.build(), Refiner)
     return refiner.refine(sample.measurement, [RefinementStart(crystal=crystal) for crystal in crystals])
 

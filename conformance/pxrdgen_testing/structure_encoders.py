@@ -21,7 +21,7 @@ SAME = 1e-3
 def it_gives_a_vector_of_its_width(subject: Subject) -> None:
     """[B, D] finite numbers."""
     encoder = _encoder(subject)
-    vectors = _encoded(encoder, [rutile(), caesium_chloride()])
+    vectors = _encode(encoder, [rutile(), caesium_chloride()])
     shape = tuple(vectors.shape)
     expect(shape == (2, encoder.width), f"got vectors of shape {shape}, expected (2, {encoder.width}): batch, width")
     expect(bool(torch.isfinite(vectors).all()), "got a vector with numbers that are not finite")
@@ -30,8 +30,8 @@ def it_gives_a_vector_of_its_width(subject: Subject) -> None:
 def padding_does_not_matter(subject: Subject) -> None:
     """A small crystal beside a large one is encoded as alone."""
     encoder = _encoder(subject)
-    together = _encoded(encoder, [caesium_chloride(), rutile()])[:1]
-    _same(together, _encoded(encoder, [caesium_chloride()]), "beside a larger crystal and alone")
+    together = _encode(encoder, [caesium_chloride(), rutile()])[:1]
+    _same(together, _encode(encoder, [caesium_chloride()]), "beside a larger crystal and alone")
 
 
 def a_common_shift_does_not_matter(subject: Subject) -> None:
@@ -39,7 +39,7 @@ def a_common_shift_does_not_matter(subject: Subject) -> None:
     crystal = rutile()
     moved = replace(crystal, frac_coords=(crystal.frac_coords + np.array([0.13, 0.37, 0.71])) % 1.0)
     encoder = _encoder(subject)
-    _same(_encoded(encoder, [crystal]), _encoded(encoder, [moved]), "before and after a common shift of all atoms")
+    _same(_encode(encoder, [crystal]), _encode(encoder, [moved]), "before and after a common shift of all atoms")
 
 
 def the_order_of_atoms_does_not_matter(subject: Subject) -> None:
@@ -49,9 +49,9 @@ def the_order_of_atoms_does_not_matter(subject: Subject) -> None:
     shuffled = replace(crystal, species=crystal.species[order], frac_coords=crystal.frac_coords[order])
     wrapped = replace(crystal, frac_coords=crystal.frac_coords + np.arange(18).reshape(6, 3) % 3 - 1.0)
     encoder = _encoder(subject)
-    vector = _encoded(encoder, [crystal])
-    _same(vector, _encoded(encoder, [shuffled]), "in two orders of the same atoms")
-    _same(vector, _encoded(encoder, [wrapped]), "with atoms in neighbouring cells")
+    vector = _encode(encoder, [crystal])
+    _same(vector, _encode(encoder, [shuffled]), "in two orders of the same atoms")
+    _same(vector, _encode(encoder, [wrapped]), "with atoms in neighbouring cells")
 
 
 def different_crystals_get_different_vectors(subject: Subject) -> None:
@@ -59,7 +59,7 @@ def different_crystals_get_different_vectors(subject: Subject) -> None:
     crystal = rutile()
     coords = crystal.frac_coords.copy()
     coords[0] = (coords[0] + [0.1, 0.0, 0.05]) % 1.0
-    vectors = _encoded(_encoder(subject), [crystal, replace(crystal, frac_coords=coords), caesium_chloride()])
+    vectors = _encode(_encoder(subject), [crystal, replace(crystal, frac_coords=coords), caesium_chloride()])
     expect(not torch.allclose(vectors[0], vectors[2], atol=1e-5), "got the same vector for two different crystals")
     expect(not torch.allclose(vectors[0], vectors[1], atol=1e-6), "got the same vector after an atom was displaced")
 
@@ -72,7 +72,7 @@ def _encoder(subject: Subject) -> StructureEncoder:
 
 
 @torch.no_grad()
-def _encoded(encoder: StructureEncoder, crystals: Sequence[Crystal]) -> Tensor:
+def _encode(encoder: StructureEncoder, crystals: Sequence[Crystal]) -> Tensor:
     return encoder.encode(CrystalBatch.from_crystals(list(crystals), dtype=torch.float32))
 
 

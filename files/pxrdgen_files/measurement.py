@@ -94,12 +94,12 @@ def to_pattern(recording: Recording) -> PowderPattern:
         PatternError: no scan, lengths differ, a value is not a number, angles that wander, fewer than 2 points.
     """
     notes = list(recording.notes)
-    scans = [_upwards(_checked(scan), notes) for scan in recording.scans]
+    scans = [_upwards(_check(scan), notes) for scan in recording.scans]
     if not scans:
         raise PatternError("got a file without a scan, expected at least one; is it a settings file?")
     with np.errstate(all="ignore"):
         chosen = _chosen(scans, notes)
-        two_theta, intensity, sigma = _joined(chosen, notes)
+        two_theta, intensity, sigma = _join(chosen, notes)
         two_theta, intensity, sigma = _usable(two_theta, intensity, sigma, notes)
         two_theta, intensity, sigma = _increasing(two_theta, intensity, sigma, notes)
     metadata = MappingProxyType({key: value for key, value in recording.metadata.items() if value})
@@ -115,7 +115,7 @@ def to_pattern(recording: Recording) -> PowderPattern:
     )
 
 
-def _checked(scan: Scan) -> Scan:
+def _check(scan: Scan) -> Scan:
     two_theta = np.asarray(scan.two_theta, dtype=np.float64)
     intensity = np.asarray(scan.intensity, dtype=np.float64)
     sigma = None if scan.sigma is None else np.asarray(scan.sigma, dtype=np.float64)
@@ -179,7 +179,7 @@ def _same_grid(first: Scan, second: Scan) -> bool:
     return bool(np.max(np.abs(ordered[0] - ordered[1])) < _SAME_ANGLE * max(step, 1e-9))
 
 
-def _joined(scans: list[Scan], notes: list[str]) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+def _join(scans: list[Scan], notes: list[str]) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     if len(scans) == 1:
         return scans[0].two_theta, scans[0].intensity, scans[0].sigma
     times = [scan.seconds for scan in scans]
@@ -245,10 +245,10 @@ def _increasing(
         order = np.argsort(two_theta, kind="stable")
         two_theta, intensity = two_theta[order], intensity[order]
         sigma = None if sigma is None else sigma[order]
-    return _merged(two_theta, intensity, sigma, notes)
+    return _merge(two_theta, intensity, sigma, notes)
 
 
-def _merged(
+def _merge(
     two_theta: FloatArray, intensity: FloatArray, sigma: FloatArray | None, notes: list[str]
 ) -> tuple[FloatArray, FloatArray, FloatArray | None]:
     steps = np.diff(two_theta)

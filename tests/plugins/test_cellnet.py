@@ -29,7 +29,7 @@ from pxrdgen_cells.cellnet.line_lists import LineLists
 from pxrdgen_cells.cellnet.misfit import PEAKS, misfit_features
 from pxrdgen_cells.cellnet.model import CellModel
 from pxrdgen_cells.cellnet.options import CellNetOptions, PeakAugmentation
-from pxrdgen_cells.cellnet.polish import distinct, polished
+from pxrdgen_cells.cellnet.polish import distinct, polish_cells
 from pxrdgen_cells.cellnet.predictor import CellNet, condition_of
 from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.formula.parse import parse_formula
@@ -190,7 +190,7 @@ def test_a_cell_off_by_a_percent_is_brought_onto_the_peaks() -> None:
     away = 0.03 * torch.randn(32, 6, generator=torch.Generator().manual_seed(1))
     truth = to_basis(batch.coordinates).double()
     start = to_basis(batch.coordinates + away).double()
-    fitted, odds = polished(start, batch.condition.q[0].double(), batch.condition.mask[0], 1.540593)
+    fitted, odds = polish_cells(start, batch.condition.q[0].double(), batch.condition.mask[0], 1.540593)
     off = (fitted - truth).abs().amax(dim=(-1, -2))
     assert float((off < 0.01).double().mean()) > 0.7
     assert bool((odds[off < 0.01] > 30.0).all())

@@ -21,7 +21,7 @@ from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_generators.direct_space import DirectSpace
-from pxrdgen_generators.kicks import kicked
+from pxrdgen_generators.kicks import kick
 from pxrdgen_generators.options import DirectSpaceOptions
 from pxrdgen_generators.random_symmetry import RandomGroup, coordinate_rotations, random_arrangement, random_group
 
@@ -176,18 +176,18 @@ def parents() -> tuple[Any, Tensor]:
 
 def test_kicks_keep_shape_and_cell_and_follow_the_seed() -> None:
     known, coords = parents()
-    child = kicked(coords, known, 0.5, torch.Generator().manual_seed(4))
+    child = kick(coords, known, 0.5, torch.Generator().manual_seed(4))
     assert child.shape == coords.shape
     assert bool(((child >= 0) & (child < 1)).all())
-    assert torch.equal(child, kicked(coords, known, 0.5, torch.Generator().manual_seed(4)))
-    assert not torch.equal(child, kicked(coords, known, 0.5, torch.Generator().manual_seed(5)))
+    assert torch.equal(child, kick(coords, known, 0.5, torch.Generator().manual_seed(4)))
+    assert not torch.equal(child, kick(coords, known, 0.5, torch.Generator().manual_seed(5)))
 
 
 def test_every_kind_of_kick_happens_and_a_stronger_one_goes_further() -> None:
     known, coords = parents()
 
     def moved(strength: float) -> Tensor:
-        delta = kicked(coords, known, strength, torch.Generator().manual_seed(6)) - coords
+        delta = kick(coords, known, strength, torch.Generator().manual_seed(6)) - coords
         return (delta - torch.round(delta)).abs().amax(dim=-1)
 
     weak, strong = moved(0.1), moved(0.9)
@@ -220,7 +220,7 @@ def test_a_swap_exchanges_places_and_loses_none() -> None:
 def test_a_single_element_can_be_kicked_too() -> None:
     known = target([14, 14], CELLS["cubic"])
     coords = torch.rand(40, 2, 3, generator=torch.Generator().manual_seed(8))
-    assert bool(torch.isfinite(kicked(coords, known, 0.7, torch.Generator().manual_seed(9))).all())
+    assert bool(torch.isfinite(kick(coords, known, 0.7, torch.Generator().manual_seed(9))).all())
 
 
 def test_the_registry_knows_it_by_name() -> None:

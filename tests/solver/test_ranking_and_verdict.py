@@ -21,7 +21,7 @@ from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_solver.answer.finalists import Finalist, Symmetriser, distinct, freedom_of, higher_symmetries
 from pxrdgen_solver.answer.ranking import Ranked, points_in_peaks, ranked, without_twins
-from pxrdgen_solver.answer.verdict import evidence_for, judged, misfit_share
+from pxrdgen_solver.answer.verdict import evidence_for, judge, misfit_share
 from pxrdgen_solver.search.pool import Pool
 
 DecomposedOf = Callable[[str], Decomposition]
@@ -144,7 +144,7 @@ GOOD = Evidence(gof=1.1, excess=1.01, gap=200.0, shortest_contact=0.95, unexplai
 
 
 def test_a_good_answer_is_solved_and_says_why() -> None:
-    verdict, reasons = judged(GOOD)
+    verdict, reasons = judge(GOOD)
     assert verdict is Verdict.SOLVED
     assert len(reasons) == 1
     assert "1.01" in reasons[0]
@@ -165,18 +165,18 @@ def test_each_piece_of_evidence_can_spoil_the_verdict(
     change: dict[str, float], half: dict[str, float], word: str
 ) -> None:
     for changes, expected in ((change, Verdict.NOT_SOLVED), (half, Verdict.PROBABLE)):
-        verdict, reasons = judged(replace(GOOD, **changes))
+        verdict, reasons = judge(replace(GOOD, **changes))
         assert verdict is expected
         assert len(reasons) == 1
         assert word in reasons[0]
 
 
 def test_nothing_refined_is_not_solved() -> None:
-    assert judged(None)[0] is Verdict.NOT_SOLVED
+    assert judge(None)[0] is Verdict.NOT_SOLVED
 
 
 def test_two_doubts_do_not_cancel() -> None:
-    verdict, reasons = judged(replace(GOOD, excess=5.0, gap=4.0))
+    verdict, reasons = judge(replace(GOOD, excess=5.0, gap=4.0))
     assert verdict is Verdict.NOT_SOLVED
     assert len(reasons) == 2
 

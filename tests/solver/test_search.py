@@ -227,9 +227,9 @@ def test_a_texture_is_handed_to_newcomers_and_children_of_its_own_population_alo
     seen: list[Tensor | None] = []
 
     class Watched(CandidateFitter):
-        def fitted(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
+        def fit(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
             seen.append(texture)
-            return super().fitted(proposals, texture)
+            return super().fit(proposals, texture)
 
         def with_texture(self, pool: Pool) -> Pool:
             factors = torch.full((len(pool), target.hkl.shape[0]), 1.3)

@@ -45,7 +45,7 @@ class LazyGroup(typer.core.TyperGroup):
         """Import the command that is called."""
         name, command, rest = super().resolve_command(ctx, args)
         if isinstance(command, _Unloaded):
-            command = _loaded(command)
+            command = _load(command)
         return name, command, rest
 
     def _unloaded(self) -> dict[str, _Unloaded]:
@@ -69,7 +69,7 @@ def _plugin_app(component: Component) -> typer.Typer:
     return app
 
 
-def _loaded(command: _Unloaded) -> Any:
+def _load(command: _Unloaded) -> Any:
     app = command.load()
     is_single = len(app.registered_commands) == 1 and not app.registered_groups and app.registered_callback is None
     alone = is_single and app.registered_commands[0].name == command.name

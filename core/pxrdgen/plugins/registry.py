@@ -275,8 +275,8 @@ class Registry:
         weights = self.weights(name)
         card, _ = _weights_apart(component, weights.options(kind, component.record.name))
         where = f"card of the weights {name!r}: options"
-        trained = without_weights(_checked_options(component, spec.plugin, card, where), self._checked)
-        odd = difference(given, trained, self._checked)
+        trained = without_weights(_checked_options(component, spec.plugin, card, where), self._check)
+        odd = difference(given, trained, self._check)
         if odd is not None:
             path, ours, theirs = odd
             raise OptionError(
@@ -285,7 +285,7 @@ class Registry:
             )
         return Settled(component=component, options=combined(given, trained), weights=weights, weights_name=name)
 
-    def _checked(self, kind: ComponentKind, spec: ComponentSpec) -> BaseModel:
+    def _check(self, kind: ComponentKind, spec: ComponentSpec) -> BaseModel:
         component = self.resolve(kind, spec.plugin)
         return _checked_options(component, spec.plugin, _weights_apart(component, spec.options)[0])
 

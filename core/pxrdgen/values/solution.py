@@ -31,7 +31,6 @@ class Candidate:
         warnings: sentences for the report (short contacts, atoms hardly seen, ...).
         conventional_cell_su: standard uncertainties of the conventional a b c (A) alpha beta gamma (degrees).
         conventional_coordinate_su: [M, 3] of the conventional fractional coordinates; 0 where fixed.
-        u_iso: already in ``refinement.crystal``.
         conventional_u_su: [M] standard uncertainties of the conventional atoms' Uiso (A^2); 0 where held.
     """
 

@@ -228,17 +228,17 @@ class _Part:
         background: FloatArray | None = None,
     ) -> _Fit:
         """Damped Gauss-Newton on what is free, intensities following at each step."""
-        start = self._followed(state, areas, self.background if background is None else background, 12)
-        problem = functools.partial(self._linearised, free)
+        start = self._follow(state, areas, self.background if background is None else background, 12)
+        problem = functools.partial(self._linearise, free)
         return minimise(problem, start, cycles=steps if free else 0, damping=DAMPING, stops=stops_below(LEAST_GAIN))
 
-    def _followed(self, state: _State, areas: FloatArray, background: FloatArray, rounds: int) -> _Fit:
+    def _follow(self, state: _State, areas: FloatArray, background: FloatArray, rounds: int) -> _Fit:
         """A state with the intensities and the background that follow from it in ``rounds``."""
         shapes = self.shapes(state)
         areas, background = self.intensities(shapes, areas, background, rounds)
         return _Fit(state, shapes, areas, background, self._misfit(shapes, areas, background))
 
-    def _linearised(self, free: Sequence[_Free], fit: _Fit) -> Linearised[_Fit]:
+    def _linearise(self, free: Sequence[_Free], fit: _Fit) -> Linearised[_Fit]:
         state, weight, model = fit.state, 1.0 / self.sigma, fit.shapes @ fit.areas
         columns = [
             ((self.shapes(each.moved(state, each.step)) @ fit.areas) - model) / each.step * weight for each in free
@@ -250,7 +250,7 @@ class _Part:
             trial = state
             for each, change in zip(free, step, strict=True):
                 trial = each.moved(trial, float(change))
-            return self._followed(_bounded(trial), fit.areas, fit.background, 4)
+            return self._follow(_bounded(trial), fit.areas, fit.background, 4)
 
         return Linearised(
             matrix=normal + (1e-12 * np.trace(normal) + 1e-30) * np.eye(len(normal)),

@@ -70,12 +70,12 @@ def judge_cells(cells: Sequence[UnitCell], lines: ObservedLines, *, coarse: bool
     for lattice, members in groups.items():
         parameters = np.stack([entry for _, entry in members])
         for stages in ((), COARSE_STAGES) if coarse else ((),):
-            fit = _settled(lattice, parameters, lines, stages)
+            fit = _settle(lattice, parameters, lines, stages)
             judged.extend(weigh(fit, lines, [number for number, _ in members]))
     return sorted(judged, key=lambda entry: -entry.weight)
 
 
-def _settled(
+def _settle(
     lattice: BravaisLattice,
     parameters: FloatArray,
     lines: ObservedLines,

@@ -17,7 +17,7 @@ START_DAMPING, LEAST_DAMPING, MOST_DAMPING = 0.1, 1e-7, 1e4
 #: factors on the damping after a step that is kept and one that is taken back; above the third, a candidate may rest.
 LOWER, HIGHER, RESTING_DAMPING = 0.5, 3.0, 10.0
 #: a candidate rests when this many steps in a row gained less than this fraction (steps taken back count only late).
-PATIENCE, LEAST_GAIN = 4, 2e-3
+IDLE_STEPS, LEAST_GAIN = 4, 2e-3
 
 
 class Parameters(Protocol):
@@ -90,7 +90,7 @@ def minimise(objective: Objective[P], start: P, count: int, iterations: int) -> 
         best = best.scattered(active, trial.where(better, best.select(active)))
         matrix = fresh.matrix if matrix is None else torch.where(better[:, None, None], fresh.matrix, matrix)
         gradient = fresh.gradient if gradient is None else torch.where(better[:, None], fresh.gradient, gradient)
-        keep = (idle[active] < PATIENCE).nonzero().squeeze(1)
+        keep = (idle[active] < IDLE_STEPS).nonzero().squeeze(1)
         if keep.numel() == 0 or iteration == iterations:
             break
         if keep.numel() < active.numel():

@@ -87,7 +87,7 @@ def _half_height_width(two_theta: FloatArray, height: FloatArray, row: int) -> f
     return float(two_theta[row + right[0]] - two_theta[left[-1]])
 
 
-def _merged(fitted: FittedModel, two_theta: FloatArray) -> tuple[PeakModel, bool]:
+def _merge(fitted: FittedModel, two_theta: FloatArray) -> tuple[PeakModel, bool]:
     """Without peaks that are insignificant, debris, or nearly on top of a stronger one; whether anything went."""
     model = fitted.model
     others = np.interp(model.position, two_theta, fitted.peaks) - fitted.height
@@ -135,14 +135,14 @@ def search_peaks(pattern: PowderPattern, noise: Noise | None = None) -> PeakSear
         if found is None:
             continue
         fitted = fit.fit(fitted.model.plus(*found), steps=5, final=False)
-        reduced, changed = _merged(fitted, x)
+        reduced, changed = _merge(fitted, x)
         if changed:
             fitted = fit.fit(reduced, steps=2, final=False)
     fitted = _split(fit, fitted)
     changed = True
     while changed:
         fitted = fit.fit(fitted.model, steps=6, final=True)
-        reduced, changed = _merged(fitted, x)
+        reduced, changed = _merge(fitted, x)
         if changed:
             fitted = fit.fit(reduced, steps=2, final=False)
     return _result(pattern, fitted, noise)

@@ -37,7 +37,7 @@ def prepare(
     Raises:
         PatternError: a range runs backwards, or leaves too few points.
     """
-    cropped = _cropped(pattern, ranges, exclude)
+    cropped = _crop(pattern, ranges, exclude)
     mended, notes = repair(cropped)
     if len(mended) < MINIMUM_POINTS:
         raise PatternError(
@@ -65,7 +65,7 @@ def prepare(
     )
 
 
-def _cropped(
+def _crop(
     pattern: PowderPattern, ranges: Sequence[tuple[float, float]], exclude: Sequence[tuple[float, float]]
 ) -> PowderPattern:
     for low, high in (*ranges, *exclude):

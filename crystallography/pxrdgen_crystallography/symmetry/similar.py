@@ -15,7 +15,7 @@ from pxrdgen_crystallography.time_limit import time_limit
 #: Neighbours of each species that the quick test compares; 26 images leave at least this many for one atom a cell.
 _NEIGHBOURS = 12
 #: seconds for one comparison: the matcher needs milliseconds, and hours for some large pseudo-symmetric cells.
-PATIENCE = 10.0
+SECONDS_TO_COMPARE = 10.0
 
 
 def same_structure(
@@ -25,7 +25,7 @@ def same_structure(
     ltol: float = 0.2,
     stol: float = 0.3,
     angle_tol: float = 5.0,
-    patience: float = PATIENCE,
+    patience: float = SECONDS_TO_COMPARE,
 ) -> float | None:
     """Root mean square displacement of matched atoms over (V/N)^(1/3), or ``None`` when the structures differ.
 
@@ -55,7 +55,7 @@ def merge_duplicates(
     ltol: float = 0.2,
     stol: float = 0.3,
     angle_tol: float = 5.0,
-    patience: float = PATIENCE,
+    patience: float = SECONDS_TO_COMPARE,
 ) -> list[tuple[int, ...]]:
     """Groups of indices of equal structures, each led by its first member, in order of first appearance.
 

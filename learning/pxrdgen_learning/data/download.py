@@ -56,7 +56,7 @@ def fetch(
         raise DatasetError(f"got the address {url}, expected one that begins with https://")
     expected = sha256 or _remembered(target)
     if target.exists():
-        return _checked(target, expected, url)
+        return _check(target, expected, url)
     partial = target.with_name(f"{target.name}.part")
     reason: BaseException | None = None
     for attempt in range(attempts):
@@ -82,7 +82,7 @@ def fetch(
             f"got no whole file from {url} in {attempts} attempts ({reason}); what came is kept in {partial.name}: run "
             "the same command again to continue"
         ) from reason
-    found = _checked(partial, expected, url)
+    found = _check(partial, expected, url)
     partial.replace(target)
     if not sha256:
         _remember(target, found)
@@ -128,7 +128,7 @@ def _begins_at(reply: Any) -> int:
     return int(said) if said.isdigit() else -1
 
 
-def _checked(path: Path, expected: str, url: str) -> str:
+def _check(path: Path, expected: str, url: str) -> str:
     found = sha256_of(path)
     if expected and found != expected:
         hint = "delete it and fetch it again"

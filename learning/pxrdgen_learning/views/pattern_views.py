@@ -65,7 +65,7 @@ def patterns_from_groups(
         q_range = torch.stack([lowest.nan_to_num(posinf=0.0), torch.where(observed.measured, q, 0.0).amax(1)], dim=1)
     if zero is not None:
         position = _shifted(position, zero[:, None])
-    return _assembled(position, intensity, q_range, grid, fwhm)
+    return _assemble(position, intensity, q_range, grid, fwhm)
 
 
 def patterns_from_prepared(prepared: Sequence[PreparedPattern], *, grid: QGrid | None = None) -> PatternBatch:
@@ -88,12 +88,12 @@ def patterns_from_prepared(prepared: Sequence[PreparedPattern], *, grid: QGrid |
         q_range[row] = torch.as_tensor(4.0 * math.pi * np.sin(ends) / wavelength)
     intensity = torch.where(2.0 * math.pi * position < Q_MAX, intensity, 0.0)
     q_range = q_range.clamp(max=Q_MAX)
-    batch = _assembled(position, intensity, q_range, None, None)
+    batch = _assemble(position, intensity, q_range, None, None)
     if grid is None:
         return batch
     points = grid.values(q_range)
     measured = _inside(points, q_range)
-    profile = torch.stack([_resampled(each, points) for each in prepared]) * measured
+    profile = torch.stack([_resample(each, points) for each in prepared]) * measured
     return PatternBatch(
         peaks=batch.peaks,
         peak_mask=batch.peak_mask,
@@ -110,7 +110,7 @@ def strength_at(inverse_d: Tensor, instrument: Instrument = COPPER) -> Tensor:
     return lorentz_polarization(sine, polarization_of(instrument))
 
 
-def _assembled(
+def _assemble(
     inverse_d: Tensor, intensity: Tensor, q_range: Tensor, grid: QGrid | None, fwhm: Tensor | None
 ) -> PatternBatch:
     share = intensity / intensity.amax(1, keepdim=True).clamp(min=1e-12)
@@ -123,7 +123,7 @@ def _assembled(
     measured = _inside(points, q_range)
     profile = share.new_zeros(len(share), 0)
     if grid is not None:
-        profile = _rendered(inverse_d, share, grid, share.new_full((len(share),), FWHM) if fwhm is None else fwhm)
+        profile = _render(inverse_d, share, grid, share.new_full((len(share),), FWHM) if fwhm is None else fwhm)
         profile = profile * measured
         profile = profile / profile.amax(1, keepdim=True).clamp(min=1e-12)
     return PatternBatch(
@@ -147,7 +147,7 @@ def _shifted(inverse_d: Tensor, zero: Tensor) -> Tensor:
     return torch.where(inverse_d > 0, moved, inverse_d)
 
 
-def _rendered(inverse_d: Tensor, area: Tensor, grid: QGrid, fwhm: Tensor) -> Tensor:
+def _render(inverse_d: Tensor, area: Tensor, grid: QGrid, fwhm: Tensor) -> Tensor:
     """[B, G] Gaussians of equal width in 2theta, whose heights go with the areas."""
     sine = (0.5 * CUKA.wavelength * inverse_d).clamp(max=0.999)
     slope = (2.0 * math.pi / CUKA.wavelength) * (1.0 - sine * sine).sqrt() * (math.pi / 180.0)
@@ -169,7 +169,7 @@ def _as_copper(inverse_d: Tensor, prepared: PreparedPattern) -> Tensor:
     return strength_at(inverse_d) / strength_at(inverse_d, prepared.instrument)
 
 
-def _resampled(prepared: PreparedPattern, points: Tensor) -> Tensor:
+def _resample(prepared: PreparedPattern, points: Tensor) -> Tensor:
     """[G] intensity over background at ``points`` (1/A), per unit of Cu K-alpha's 2theta."""
     pattern, wavelength = prepared.pattern, prepared.instrument.radiation.wavelength
     q = 4.0 * np.pi * np.sin(np.radians(pattern.two_theta) / 2.0) / wavelength

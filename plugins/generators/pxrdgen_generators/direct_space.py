@@ -9,7 +9,7 @@ from pxrdgen.interfaces.structure_generator import GeneratorAbilities, Structure
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen_generators.kicks import kicked
+from pxrdgen_generators.kicks import kick
 from pxrdgen_generators.options import DirectSpaceOptions
 from pxrdgen_generators.random_starts import RandomStarts
 from pxrdgen_generators.random_symmetry import RandomGroup
@@ -46,7 +46,7 @@ class DirectSpace(StructureGenerator):
     ) -> CandidateBatch:
         """One kicked child of each structure [M, N, 3]; the structures themselves at strength 0."""
         del problem
-        coords = frac_coords if strength == 0.0 else kicked(frac_coords, target, strength, rng)
+        coords = frac_coords if strength == 0.0 else kick(frac_coords, target, strength, rng)
         return CandidateBatch(frac_coords=coords, origin=("direct_space",) * len(coords))
 
 

@@ -11,7 +11,7 @@ from pxrdgen.values.intensity_target import IntensityTarget
 JITTER = 1.4
 
 
-def kicked(frac_coords: Tensor, target: IntensityTarget, strength: float, rng: torch.Generator) -> Tensor:
+def kick(frac_coords: Tensor, target: IntensityTarget, strength: float, rng: torch.Generator) -> Tensor:
     """One child of each parent [M, N, 3]: one of four disturbances, drawn at random for each.
 
     jitter of all atoms; some atoms put anywhere; pairs of unlike atoms swapped; one element shifted by quarters of the

@@ -59,11 +59,11 @@ class Gsas2Refiner(Refiner):
     def refine(self, measurement: Measurement, starts: Sequence[RefinementStart]) -> list[RefinementResult]:
         """One result a start, in the same order; failing is a result."""
         if self.options.workers == 1 or len(starts) < 2:
-            return [self._refined(measurement, start, number) for number, start in enumerate(starts)]
+            return [self._refine(measurement, start, number) for number, start in enumerate(starts)]
         with ThreadPoolExecutor(self.options.workers) as pool:
-            return list(pool.map(lambda job: self._refined(measurement, job[1], job[0]), enumerate(starts)))
+            return list(pool.map(lambda job: self._refine(measurement, job[1], job[0]), enumerate(starts)))
 
-    def _refined(self, measurement: Measurement, start: RefinementStart, number: int) -> RefinementResult:
+    def _refine(self, measurement: Measurement, start: RefinementStart, number: int) -> RefinementResult:
         if self._lasting is not None:
             return failed(start, str(self._lasting))
         complaint = unfit(measurement)

@@ -51,19 +51,19 @@ class LeastSquares(Refiner):
 
     def refine(self, measurement: Measurement, starts: Sequence[RefinementStart]) -> list[RefinementResult]:
         """One result a start, in the same order; failing is a result."""
-        return [self._refined(measurement, start) for start in starts]
+        return [self._refine(measurement, start) for start in starts]
 
-    def _refined(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
+    def _refine(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
         complaint = unfit(measurement)
         if complaint:
             return _failed(start, complaint)
         try:
             with np.errstate(all="ignore"):
-                return self._fitted(measurement, start)
+                return self._fit(measurement, start)
         except (PxrdgenError, np.linalg.LinAlgError, FloatingPointError, ValueError) as error:
             return _failed(start, f"refinement stopped: {error}")
 
-    def _fitted(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
+    def _fit(self, measurement: Measurement, start: RefinementStart) -> RefinementResult:
         # areas are per degree, so the guess of the scale equals the area of everything above background
         net = np.maximum(measurement.intensity - measurement.background, 0.0)
         area = float(np.sum(net * np.gradient(measurement.two_theta)))

@@ -122,7 +122,7 @@ def misfit_share(curves: ProfileCurves, decomposition: Decomposition) -> float:
     return left / max(total, 1e-30)
 
 
-def judged(evidence: Evidence | None) -> tuple[Verdict, tuple[str, ...]]:
+def judge(evidence: Evidence | None) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and a sentence for each thing that spoke against a better one, or for what speaks for it."""
     if evidence is None:
         return Verdict.NOT_SOLVED, ("no candidate could be refined",)

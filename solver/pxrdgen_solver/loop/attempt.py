@@ -11,7 +11,7 @@ from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Verdict
 from pxrdgen_solver.answer.finalists import Finalist, Symmetriser, distinct, higher_symmetries, worth_refining
 from pxrdgen_solver.answer.ranking import Ranked, points_in_peaks, ranked, without_twins
-from pxrdgen_solver.answer.verdict import evidence_for, judged
+from pxrdgen_solver.answer.verdict import evidence_for, judge
 from pxrdgen_solver.loop.components import Components
 from pxrdgen_solver.loop.settings import SolveSettings
 from pxrdgen_solver.question.pose import Posed
@@ -129,7 +129,7 @@ class AlternativeSearch:
 
     def _is_solved(self, attempt: Attempt) -> bool:
         evidence = evidence_for(attempt.ranking(), self._posed.decomposition, self._posed.prepared.pattern.intensity)
-        return judged(evidence)[0] is Verdict.SOLVED
+        return judge(evidence)[0] is Verdict.SOLVED
 
     def _refine_best(self, joined: Joined, *, interrupted: bool) -> Attempt:
         """The best of the pool symmetrised and refined."""

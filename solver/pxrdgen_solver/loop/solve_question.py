@@ -21,7 +21,7 @@ from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
 from pxrdgen_solver.answer.solution import solution_candidate
-from pxrdgen_solver.answer.verdict import evidence_for, judged
+from pxrdgen_solver.answer.verdict import evidence_for, judge
 from pxrdgen_solver.loop.alternatives import state_alternatives
 from pxrdgen_solver.loop.attempt import AlternativeSearch, Attempt
 from pxrdgen_solver.loop.components import Components, build_components
@@ -108,7 +108,7 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
         solution_candidate(entry, owner[id(entry.finalist)].posed.problem) for entry in ranking[: settings.refine_best]
     ]
     evidence = evidence_for(ranking, best.posed.decomposition, prepared.pattern.intensity)
-    verdict, reasons = judged(evidence)
+    verdict, reasons = judge(evidence)
     if evidence is not None:
         evidence = replace(evidence, reasons=reasons)
     decomposition = best.posed.decomposition

@@ -77,7 +77,7 @@ def refine_crystal(
     report("refining", 0.3, None)
     answer = refiner.refine(task.measurement, [task.start])
     result = check_refinement(answer, type(refiner).__name__, task.start)
-    return _finished(task, result, time.monotonic() - started)
+    return _finish(task, result, time.monotonic() - started)
 
 
 def task_for(
@@ -114,7 +114,7 @@ def task_for(
     )
 
 
-def _finished(task: RefinementTask, result: RefinementResult, seconds: float) -> Refinement:
+def _finish(task: RefinementTask, result: RefinementResult, seconds: float) -> Refinement:
     frame, prepared = task.frame, task.prepared
     problem = frame.problem.with_basis(result.crystal.basis)
     candidate = refined_candidate(result, frame.symmetry, problem, origin="given", score=result.r_wp)

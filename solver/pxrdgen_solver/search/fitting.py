@@ -31,7 +31,7 @@ class CandidateFitter:
         self._contacts = ContactPenalty(target.species, target.basis)
         self._texture = TextureFit(target, self._model)
 
-    def fitted(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
+    def fit(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
         """The better half of the proposals, fitted, best first, each under its row of ``texture`` [M, H]."""
         start = self._model.start(proposals.frac_coords)
         if texture is not None:

@@ -23,7 +23,7 @@ from pxrdgen_solver.search.search import PERFECT
 from pxrdgen_solver.search.searches import Found, Task
 
 #: seconds that an island which has something to say is waited for, once it was told to stop.
-PATIENCE = 20.0
+SECONDS_TO_ANSWER = 20.0
 #: an island that counts rounds is given up after so many seconds without a word of a round done.
 SILENCE = 120.0
 
@@ -73,7 +73,7 @@ class Islands:
         """What they had found when that stretch ended; waited for as long as they work. One that died is left out."""
         return [found for island in self._islands for found in island.after(stretch)]
 
-    def stop(self, patience: float = PATIENCE) -> list[Found]:
+    def stop(self, patience: float = SECONDS_TO_ANSWER) -> list[Found]:
         """End the searches; what they have found. Those that have not begun are not waited for."""
         begun = [island for island in self._islands if island.has_begun]
         for island in begun:

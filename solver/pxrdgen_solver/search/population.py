@@ -71,7 +71,7 @@ class Population:
             return False
         if len(proposals) == 0:
             return False
-        fitted = self.fitter.fitted(proposals, texture)
+        fitted = self.fitter.fit(proposals, texture)
         kept = fitted if self.pool is None else joined([self.pool, fitted])
         self.pool = self.fitter.with_texture(kept.best(self.size, self.target.num_groups))
         self.idle = 0 if self.pool.best_score < before - 1e-3 * max(before, 0.02) else self.idle + 1

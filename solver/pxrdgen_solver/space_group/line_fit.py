@@ -101,7 +101,7 @@ def fit_lines(prepared: PreparedPattern, decomposition: Decomposition, slopes: F
     )
     totals = np.asarray(gather.sum(axis=0)).ravel()
     columns = shapes @ gather @ sparse.diags(1.0 / totals)
-    solved = _solved(prepared, decomposition, columns, slopes)
+    solved = _solve(prepared, decomposition, columns, slopes)
     kept = of_line[lines.line] >= 0
     group = of_line[lines.line][kept]
     alike = np.bincount(lines.line)[lines.line][kept]
@@ -140,7 +140,7 @@ class _Solved:
     chi_squared: float
 
 
-def _solved(
+def _solve(
     prepared: PreparedPattern, decomposition: Decomposition, columns: sparse.csr_matrix, slopes: FloatArray | None
 ) -> _Solved:
     """The weighted linear fit of areas, background and multiples of the slopes."""

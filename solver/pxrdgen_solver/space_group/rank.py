@@ -27,7 +27,8 @@ from pxrdgen_solver.space_group.values import ExtinctionClass, RankedGroups
 
 FloatArray = NDArray[np.float64]
 
-#: weight of the evidence of absences: lines of one zone are not independent, atoms often sit in special places.
+#: weight of the evidence of absences: lines of one zone are not independent, atoms often sit in special places. Set by
+#: hand, like the next; the benchmark task ``space_groups`` tells what a change of them does.
 ABSENCE_WEIGHT = 0.3
 #: the statistics of intensities are bent by heavy atoms and special positions: a difference of x counts as
 #: log(1 + STATISTICS_WEIGHT x).

@@ -27,7 +27,7 @@ _WIDTH, _FOREIGN = 0.001, 0.05
 _SAME = 0.03
 
 
-def polished(bases: Tensor, q: Tensor, mask: Tensor, wavelength: float) -> tuple[Tensor, Tensor]:
+def polish_cells(bases: Tensor, q: Tensor, mask: Tensor, wavelength: float) -> tuple[Tensor, Tensor]:
     """Cells [M, 3, 3] after the fit, and the log-odds [M] of the first peaks against chance.
 
     Args:

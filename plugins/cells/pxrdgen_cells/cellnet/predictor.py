@@ -19,7 +19,7 @@ from pxrdgen_cells.cellnet.line_lists import LineLists
 from pxrdgen_cells.cellnet.model import CellModel
 from pxrdgen_cells.cellnet.options import CellNetOptions
 from pxrdgen_cells.cellnet.peaks import Condition
-from pxrdgen_cells.cellnet.polish import distinct, polished
+from pxrdgen_cells.cellnet.polish import distinct, polish_cells
 from pxrdgen_crystallography.lattice.atomic_volumes import estimate_volume
 from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 from pxrdgen_learning.weights.weights import LargerThanTrainedWarning as LargerThanTrainedWarning
@@ -86,7 +86,7 @@ class CellNet(CellPredictor):
 
     def _best(self, bases: Tensor, condition: Condition, problem: CellProblem) -> list[CellHypothesis]:
         wavelength = problem.prepared.peaks.wavelength
-        fitted, scores = polished(bases.double(), condition.q[0].double(), condition.mask[0], wavelength)
+        fitted, scores = polish_cells(bases.double(), condition.q[0].double(), condition.mask[0], wavelength)
         volume = torch.diagonal(fitted, dim1=-2, dim2=-1).prod(-1)
         prior = [log_volume_prior(float(each), problem.composition, problem.z) for each in volume]
         scores = scores + torch.tensor(prior, dtype=scores.dtype)

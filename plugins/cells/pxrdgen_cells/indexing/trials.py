@@ -72,7 +72,7 @@ class Trier:
         volume = volume_of_form(parameters @ lattice.free) / lattice.lattice_points
         return parameters[(volume >= self.smallest_volume) & (volume <= self.largest_volume)]
 
-    def _voted(
+    def _vote(
         self, lattice: BravaisLattice, parameters: FloatArray, last: int, hkl: IntArray, winners: int, low: float
     ) -> FloatArray:
         """``parameters`` [M, p] with the ``last`` one put to the vote of reflections ``hkl`` that depend on it."""
@@ -90,9 +90,9 @@ class Trier:
         basal = np.unique(design[0][(design[1] == 0) & (design[0] > 0)])[:5]
         axial = np.unique(design[1][(design[0] == 0) & (design[1] > 0)])[:2]
         one = self._starts(14, tuple(basal))[:, None]
-        yield self._voted(lattice, one, 1, hkl, 8, self._least)
+        yield self._vote(lattice, one, 1, hkl, 8, self._least)
         two = self._starts(14, tuple(axial))[:, None]
-        yield self._voted(lattice, two, 0, hkl, 8, self._least)
+        yield self._vote(lattice, two, 0, hkl, 8, self._least)
         # two lines of any low indices
         yield self._pairs(design[:, np.argsort(design.sum(axis=0))][:, :18], 8)
 
@@ -123,7 +123,7 @@ class Trier:
                 zones = zones[zones[:, 0] <= zones[:, 1]]
             used = hkl[(hkl[:, last] > 0) & (hkl[:, last] <= 2) & (np.delete(hkl, last, axis=1).max(axis=1) <= 4)]
             filled = np.insert(zones, last, 0.0, axis=1)
-            yield self._voted(lattice, np.delete(filled, last, axis=1), last, used, 6, self._least)
+            yield self._vote(lattice, np.delete(filled, last, axis=1), last, used, 6, self._least)
 
     def _rectangles(self, first: FloatArray, nodes: IntArray, lines: int) -> FloatArray:
         """[Z, 2] zones h^2 A + k^2 B: A from ``first``, B from a line at one of ``nodes``."""

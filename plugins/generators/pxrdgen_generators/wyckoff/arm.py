@@ -13,14 +13,14 @@ from pxrdgen_crystallography.structure_fit.orbit_model import OrbitModel, Symmet
 from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
 from pxrdgen_crystallography.wyckoff.positions import CellGroup
 from pxrdgen_generators.wyckoff.drawing import Drawing
-from pxrdgen_generators.wyckoff.orbit_kicks import kicked
+from pxrdgen_generators.wyckoff.orbit_kicks import kick
 
 #: (share kept, least-squares steps) of each stage of a slice.
 STAGES = ((1.0, 6), (0.5, 8), (0.25, 14))
 #: fits kept of each assignment.
 MEMBERS = 6
 #: slices without a better fit after which the members are drawn afresh.
-PATIENCE = 5
+SLICES_AT_REST = 5
 #: scores this close, relative to the better one, are taken for the same fit.
 SAME_SCORE = 5e-3
 #: summed squared overlaps above which a drawn arrangement is not worth fitting.
@@ -107,7 +107,7 @@ def run_slice(
     fresh = len(free)
     if arm.members is not None and wanted < count:
         parents = arm.members.parameters.free
-        free = torch.cat([free, kicked(parents, count - wanted, arm.orbits, families, drawing, target, orbits, rng)])
+        free = torch.cat([free, kick(parents, count - wanted, arm.orbits, families, drawing, target, orbits, rng)])
     arm.starts += count
     work = float(len(reflections) * orbits.linear.shape[0])
     if len(free) == 0:
@@ -142,7 +142,7 @@ def remember(arm: Arm, fit: OrbitFit, fresh: Tensor) -> None:
         )
     arm.record = min(arm.record, lowest)
     arm.members = different(fit if arm.members is None else joined(arm.members, fit), MEMBERS)
-    if arm.stale >= PATIENCE:
+    if arm.stale >= SLICES_AT_REST:
         arm.start_afresh()
 
 

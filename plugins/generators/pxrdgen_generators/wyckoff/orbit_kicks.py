@@ -16,7 +16,7 @@ from pxrdgen_generators.wyckoff.drawing import Drawing
 JITTER = 0.9
 
 
-def kicked(
+def kick(
     parents: Tensor,
     count: int,
     assignment: Sequence[Sequence[int]],

@@ -21,7 +21,7 @@ class Orientation:
     def __init__(self, target: IntensityTarget) -> None:
         self._textures = TextureFit(target, GroupedModel(target)).factors
 
-    def improved(self, arm: Arm, group: CellGroup, reflections: SymmetricReflections) -> OrbitFit | None:
+    def improve(self, arm: Arm, group: CellGroup, reflections: SymmetricReflections) -> OrbitFit | None:
         """The arm's best fit under the texture that suits it best; ``None`` if none is worth it."""
         if arm.members is None:
             return None

@@ -32,7 +32,8 @@ from pxrdgen_generators.wyckoff.arm import Arm, joined, run_slice
 from pxrdgen_generators.wyckoff.orientation import Orientation
 
 NAME = "wyckoff"
-#: chance that one start of an arm with P free coordinates finds its best: EASE exp(-P / REACH).
+#: The numbers below weigh arms against each other; all were set by hand with the search itself, none by a benchmark.
+#: Chance that one start of an arm with P free coordinates finds its best: EASE exp(-P / REACH).
 EASE, REACH = 0.6, 4.0
 #: a fit with score s speaks for its arm like (TYPICAL / s)^WEIGHT.
 TYPICAL, WEIGHT = 0.3, 4.0
@@ -84,17 +85,17 @@ class WyckoffSession:
             fit, spent = run_slice(arm, cell, reflections, rng)
             work -= spent
             if fit is not None:
-                oriented = self._oriented(arm, before)
+                oriented = self._orient(arm, before)
                 found.append((arm, fit if oriented is None else joined(oriented, fit)))
             if not arm.exhausted:
                 self._push(arm, rng)
         return found
 
-    def _oriented(self, arm: Arm, before: float) -> OrbitFit | None:
+    def _orient(self, arm: Arm, before: float) -> OrbitFit | None:
         """The fit of an arm that has come nearly as far as the best one, under the texture that improves it, if any."""
         if arm.plain_score >= before or arm.plain_score > ORIENTED * max(self._best_score, TYPICAL):
             return None
-        found = self._orientation.improved(arm, self._groups[arm.group].cell, self._reflections_of(arm.group))
+        found = self._orientation.improve(arm, self._groups[arm.group].cell, self._reflections_of(arm.group))
         if found is not None and (arm.oriented is None or float(found.score[0]) < float(arm.oriented.score[0])):
             arm.oriented = found
         self._best_score = min(self._best_score, arm.best_score)

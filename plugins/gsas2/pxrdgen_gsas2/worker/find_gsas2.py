@@ -59,7 +59,7 @@ def load(folders: list) -> Gsas2:
             sys.path.insert(0, str(folder))
         elif importlib.util.find_spec("GSASII") is None:
             continue
-        return _checked()
+        return _check()
     if importlib.util.find_spec("GSASIIscriptable") is not None:
         raise WorkerFailureError("too_old", "found GSAS-II as loose modules, as it was before 2025; update it")
     raise WorkerFailureError("not_installed", f"{sys.executable} has no GSAS-II (no package GSASII)")
@@ -70,7 +70,7 @@ def _usual_folders() -> list:
     return [prefix / "GSAS-II", prefix / "GSASII", prefix.parent / "GSAS-II"]
 
 
-def _checked() -> Gsas2:
+def _check() -> Gsas2:
     modules, missing = {}, []
     for name, members in NEEDED.items():
         try:
