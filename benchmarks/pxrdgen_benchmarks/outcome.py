@@ -31,6 +31,7 @@ class Outcome:
         tables, figures: by name.
         records: parquet, a row a case and variant; ``None`` where nothing was measured.
         suite: YAML, as run.
+        about: JSON, what a card needs beyond the records.
     """
 
     report: Path
@@ -38,6 +39,7 @@ class Outcome:
     figures: tuple[Path, ...]
     records: Path | None
     suite: Path
+    about: Path
 
 
 def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
@@ -59,7 +61,8 @@ def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
     records = [record for variant in result.variants for record in variant.records]
     suite = folder / "suite.yml"
     suite.write_text(yaml.safe_dump(result.suite.model_dump(mode="json"), sort_keys=False), "utf-8")
-    (folder / ABOUT).write_text(json.dumps(about_run(result), indent=1), "utf-8")
+    about = folder / ABOUT
+    about.write_text(json.dumps(about_run(result), indent=1), "utf-8")
     report = folder / "report.md"
     report.write_text(report_text(result, tables, [path.name for path in figures]), "utf-8")
     return Outcome(
@@ -68,6 +71,7 @@ def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
         figures=tuple(figures),
         records=write_parquet(records, folder / "records.parquet") if records else None,
         suite=suite,
+        about=about,
     )
 
 

@@ -58,9 +58,9 @@ def headline_table(cards: Sequence[Card]) -> str:
         for variant, column in dict.fromkeys((number.variant, number.column) for number in numbers):
             own = [number for number in numbers if (number.variant, number.column) == (variant, column)]
             if own[0].n >= FEWEST_CASES:
-                said = "; ".join(f"{number.name.removesuffix(', %')} {number.printed()}" for number in own)
+                said = "; ".join(_said(number, own[0].n) for number in own)
                 lines.append((card.title, variant, column, said, str(own[0].n)))
-    header = ("measured", "by", "patterns", "% of all cases [95 % interval]", "n")
+    header = ("measured", "by", "patterns", "result [95 % interval], rates in % of all cases", "n")
     return Table(title="", header=header, rows=tuple(lines)).markdown().lstrip() if lines else ""
 
 
@@ -72,6 +72,11 @@ def results_page(cards: Sequence[Card]) -> str:
         listed = "\n".join(f"- {sentence}" for sentence in (*chosen, *card.caveats, _measured_with(card)))
         parts += [f"## {card.title}", listed, _table(card.numbers).markdown().lstrip()]
     return "\n\n".join(parts) + "\n"
+
+
+def _said(number: Number, cases: int) -> str:
+    of = "" if number.n == cases else f" (n {number.n})"
+    return f"{number.name.removesuffix(', %')} {number.printed()}{of}"
 
 
 def _table(numbers: Sequence[Number]) -> Table:

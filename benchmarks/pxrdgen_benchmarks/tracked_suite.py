@@ -10,6 +10,7 @@ from pathlib import Path
 from pxrdgen.interfaces.task import Task
 from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_benchmarks.outcome import Outcome, hardware, versions, write_parquet
+from pxrdgen_benchmarks.results_file import code_digest
 from pxrdgen_benchmarks.suite import Suite
 from pxrdgen_benchmarks.suite_run import file_name, sha256_of
 from pxrdgen_benchmarks.task import SuiteResult, VariantResult, reporting
@@ -28,12 +29,13 @@ class TrackedSuite:
 
     def log_outcome(self, result: SuiteResult, outcome: Outcome) -> None:
         """Hashes, tables, figures, report."""
-        self.run.log_params({"specs_sha256": result.spec_sha256, "data_sha256": result.data_sha256})
+        digests = {"specs_sha256": result.spec_sha256, "data_sha256": result.data_sha256, "code": code_digest()}
+        self.run.log_params({"selection": result.selection, **digests})
         for path in outcome.tables:
             self.run.log_file(path, "tables")
         for path in outcome.figures:
             self.run.log_file(path, "figures")
-        for file in (outcome.report, outcome.suite, outcome.records):
+        for file in (outcome.report, outcome.suite, outcome.about, outcome.records):
             if file is not None:
                 self.run.log_file(file)
 

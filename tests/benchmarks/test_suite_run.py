@@ -301,7 +301,9 @@ def test_a_suite_is_a_run_and_each_spec_its_child(salts: Path, tmp_path: Path) -
     assert failed.info.status == "FAILED"
     assert "nobody" in failed.data.params["error"]
     kept = [item.path for item in client.list_artifacts(parent.info.run_id)]
-    assert set(kept) == {"figures", "records.parquet", "report.md", "suite.yml", "tables"}
+    assert set(kept) == {"about.json", "figures", "records.parquet", "report.md", "suite.yml", "tables"}
+    assert parent.data.params["selection"].startswith("salts")
+    assert len(parent.data.params["code"]) == 12
     (records,) = client.list_artifacts(child.info.run_id)
     assert records.path.endswith(".parquet")
 
