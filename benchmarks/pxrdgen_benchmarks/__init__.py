@@ -33,7 +33,9 @@ _TASKS = (
         "where the true extinction symbol and space group are ranked, cell and composition known",
     ),
     ("fox", "beside_fox:BesideFox", "the program Fox beside the solve loop, equal time"),
-    ("speed", "timing:Timing", "CPU milliseconds of each step, by size"),
+    ("speed", "timing:Timing", "CPU milliseconds of each step of a solution, by size, and its memory"),
+    ("simulation", "simulating:Simulating", "milliseconds a simulated pattern beside pymatgen, memory of a batch"),
+    ("least_squares", "fitting:Fitting", "milliseconds a candidate of batched least squares beside scipy"),
 )
 
 

@@ -15,16 +15,16 @@ from pxrdgen.errors import CellError, PxrdgenError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.cell import UnitCell
-from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.cases import Column, SimulatedCase
 from pxrdgen_benchmarks.cell_agreement import exact_cell, nearest_setting
-from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
 from pxrdgen_benchmarks.posed import crystals_of, posed_of, proposed
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.subsets import load_subset
 from pxrdgen_benchmarks.suite_tables import finite, flag, groups, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, SuiteResult
 from pxrdgen_benchmarks.tasks.indexing import Contents
 from pxrdgen_solver.question.question import Question
 
@@ -130,7 +130,7 @@ class _Parts:
     generator: StructureGenerator | None
 
 
-class Cells(ReportingTask):
+class Cells(CrystalTask):
     """Errors of the cell chosen from N, by an oracle or a scorer."""
 
     spec_model: ClassVar[type[BaseModel]] = CellsSpec
@@ -140,9 +140,7 @@ class Cells(ReportingTask):
 
     def cases(self, data: Any) -> Sequence[CellsCase]:
         """Each crystal in each column with each number."""
-        every = data.every()
-        cases = simulated_cases(data.chosen(every), data.columns, every)
-        return [CellsCase(case=case, number=number) for case in cases for number in data.numbers]
+        return [CellsCase(case=case, number=number) for case in data.simulated(data.columns) for number in data.numbers]
 
     def measure(self, case: Any, spec: Any) -> CellRow:
         """Propose, choose, compare; and one sample in the cell chosen."""
@@ -168,11 +166,6 @@ class Cells(ReportingTask):
                 "choose_s": round(ended - between, 3),
             }
         )
-
-    def weights(self, data: Any) -> Mapping[str, float]:
-        """Of the subset."""
-        weights: Mapping[str, float] = data.weights()
-        return weights
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Errors against N, exact hits, matches."""

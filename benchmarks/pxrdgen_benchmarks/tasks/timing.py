@@ -1,9 +1,10 @@
-"""How long each step takes, in CPU seconds of one thread, by size of the crystal."""
+"""How long each step of a solution takes, in CPU seconds of one thread, by size of the crystal; and its memory."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any, ClassVar, TypeVar
@@ -11,33 +12,49 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel
 
 from pxrdgen.specs.pipeline import PipelineSpec
-from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
-from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.cases import Column, SimulatedCase
+from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import built_components
+from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of, proposed
-from pxrdgen_benchmarks.record import Record, Value
+from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_tables import buckets_of, finite, groups
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, SuiteResult
 
 Result = TypeVar("Result")
 
-#: what is timed, and how tables call it.
+#: what is measured, and how tables call it.
 STEPS = {
-    "reflections_ms": "reflection list",
-    "profile_ms": "profile of 7501 points",
-    "pymatgen_ms": "pymatgen's XRDCalculator",
-    "prepare_ms": "prepare a perturbed pattern and decompose it",
-    "propose_ms": "propose a candidate",
-    "fit_ms": "least squares of a candidate, 22 steps",
-    "symmetrise_ms": "find symmetry of a candidate",
-    "refine_ms": "refine on the whole profile",
+    "prepare_ms": "prepare a perturbed pattern and decompose it, ms",
+    "propose_ms": "propose a candidate, ms",
+    "fit_ms": "least squares of a candidate, 22 steps, ms",
+    "symmetrise_ms": "find symmetry of a candidate, ms",
+    "refine_ms": "refine on the whole profile, ms",
+    "solve_ms": "one round of search, refined and ranked, ms",
+    "peak_mb": "peak memory of that, MB",
 }
 
 
-class Timing(ReportingTask):
-    """Milliseconds of CPU a crystal, pattern or candidate."""
+@dataclass(frozen=True, kw_only=True)
+class TimingRow:
+    """CPU milliseconds of each of :data:`STEPS`.
+
+    Args:
+        peak_mb: most memory of a fresh process that solves for one round.
+    """
+
+    prepare_ms: float
+    propose_ms: float
+    fit_ms: float
+    symmetrise_ms: float
+    refine_ms: float
+    solve_ms: float
+    peak_mb: float
+
+
+class Timing(CrystalTask):
+    """Milliseconds of CPU a pattern or candidate."""
 
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
     data_model: ClassVar[type[BaseModel]] = CrystalData
@@ -46,15 +63,17 @@ class Timing(ReportingTask):
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """The crystals, perturbed."""
-        every = data.every()
-        return simulated_cases(data.chosen(every), (Column.PERTURBED,), every)
+        found: Sequence[SimulatedCase] = data.simulated((Column.PERTURBED,))
+        return found
 
-    def measure(self, case: Any, spec: Any) -> Mapping[str, Value]:
-        """Every step once it is warm; the simulation as median of several."""
+    def measure(self, case: Any, spec: Any) -> TimingRow:
+        """Every step once it is warm."""
         import torch
 
         torch.set_num_threads(1)
-        return {**_simulation(case.truth), **_solving(case, spec)}
+        steps = _steps(case, spec)
+        solve_ms, peak_mb = in_fresh_process(one_round, case, spec)
+        return TimingRow(**steps, solve_ms=solve_ms, peak_mb=peak_mb)
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Median by size."""
@@ -81,35 +100,27 @@ class Timing(ReportingTask):
             for name, said in STEPS.items():
                 for size in sorted({record.num_atoms for record in records}):
                     values = finite([record for record in records if record.num_atoms == size], name)
-                    if values:
+                    if values and name.endswith("_ms"):
                         key = f"{variant}: {said}" if len(result.measured) > 1 else said
                         lines.setdefault(key, []).append((float(size), median(values)))
         return {"steps": partial(draw_lines, lines, "atoms", "CPU ms", log_y=True)}
 
 
-def _simulation(crystal: Crystal) -> dict[str, Value]:
+def one_round(case: SimulatedCase, spec: PipelineSpec) -> float:
+    """CPU milliseconds of one round of search in this process, its candidates refined and ranked."""
     import torch
-    from pymatgen.analysis.diffraction.xrd import XRDCalculator
 
-    from pxrdgen.values.crystal_batch import CrystalBatch
-    from pxrdgen.values.instrument import GSAS2_DEFAULT
-    from pxrdgen_crystallography.diffraction import simulate_profile, simulate_reflections
-    from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymatgen
+    from pxrdgen.plugins.registry import default_registry
+    from pxrdgen_solver.loop.solve_question import solve_question
 
-    batch = CrystalBatch.from_crystals([crystal] * 8)
-    grid = 5.0 + 0.01 * torch.arange(7501)
-    structure = crystal_to_pymatgen(crystal)
-    calculator = XRDCalculator(wavelength=GSAS2_DEFAULT.radiation.wavelength)
-    with torch.no_grad():
-        simulate_reflections(batch, GSAS2_DEFAULT)  # loads the tables
-        return {
-            "reflections_ms": _timed(lambda: simulate_reflections(batch, GSAS2_DEFAULT), 5) / 8,
-            "profile_ms": _timed(lambda: simulate_profile(batch, GSAS2_DEFAULT, grid), 3) / 8,
-            "pymatgen_ms": _timed(lambda: calculator.get_pattern(structure, two_theta_range=(5.0, 80.0)), 3),
-        }
+    torch.set_num_threads(1)
+    single = spec.model_copy(update={"rounds": 1, "searches": 1, "processes": 1, "budget_s": None})
+    components, question = built_components(single.model_dump_json()), case.question()
+    _, spent = _once(lambda: solve_question(question, single, default_registry(), components=components))
+    return spent
 
 
-def _solving(case: SimulatedCase, spec: PipelineSpec) -> dict[str, Value]:
+def _steps(case: SimulatedCase, spec: PipelineSpec) -> dict[str, float]:
     import torch
 
     from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
@@ -141,10 +152,6 @@ def _solving(case: SimulatedCase, spec: PipelineSpec) -> dict[str, Value]:
         "symmetrise_ms": symmetrise_ms / len(pool),
         "refine_ms": refine_ms,
     }
-
-
-def _timed(action: Callable[[], object], repeats: int) -> float:
-    return median(_once(action)[1] for _ in range(repeats))
 
 
 def _once(action: Callable[[], Result]) -> tuple[Result, float]:
