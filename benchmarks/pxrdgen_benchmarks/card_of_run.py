@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pxrdgen.errors import DatasetError
-from pxrdgen_benchmarks.cards import Card, Number
+from pxrdgen_benchmarks.cards import Card
 from pxrdgen_benchmarks.comparing import stored_variants
-from pxrdgen_benchmarks.metrics import Count, stratified, wilson
 from pxrdgen_benchmarks.outcome import ABOUT
-from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.results_file import codes_of
 from pxrdgen_benchmarks.suite_run import RESULTS
-from pxrdgen_benchmarks.suite_tables import counts, finite, flag
 from pxrdgen_benchmarks.task import load_task, reporting
 
 
@@ -43,37 +40,6 @@ def card_of_run(folder: Path, *, caveats: Sequence[str] = (), order: int = 50) -
         caveats=[*caveats, *failed],
         **{name: about[name] for name in Card.model_fields if name in about},
     )
-
-
-def numbers_of(records: Sequence[Record], names: Sequence[str], weights: Mapping[str, float]) -> list[Number]:
-    """Rates of flags (Wilson or stratified intervals) and means of numbers (bootstrap intervals), by column."""
-    found = []
-    for column in dict.fromkeys(record.column for record in records):
-        chosen = [record for record in records if record.column == column]
-        variant = chosen[0].variant
-        for name in names:
-            if any(isinstance(record.values.get(name), bool) for record in chosen):
-                by_bucket = counts(chosen, flag(name))
-                full = bool(weights) and set(weights) == set(by_bucket)
-                rate = stratified(by_bucket, weights) if full else wilson(_sum(list(by_bucket.values())))
-                found.append(Number.of_rate(variant, column, name, rate))
-            elif values := finite(chosen, name):
-                found.append(_mean(variant, column, name, values))
-    return found
-
-
-def _mean(variant: str, column: str, name: str, values: Sequence[float]) -> Number:
-    import numpy as np
-
-    from pxrdgen_benchmarks.comparison import bootstrap
-
-    low, high = bootstrap(np.array(values), ["all"] * len(values), {})
-    mean = sum(values) / len(values)
-    return Number(variant=variant, column=column, name=f"mean {name}", value=mean, low=low, high=high, n=len(values))
-
-
-def _sum(some: Sequence[Count]) -> Count:
-    return Count(hits=sum(count.hits for count in some), n=sum(count.n for count in some))
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pxrdgen_benchmarks.metrics import Count, mean, wilson
 from pxrdgen_benchmarks.suite_tables import groups
 
 if TYPE_CHECKING:
-    from pxrdgen_benchmarks.task import SuiteResult
+    from pxrdgen_benchmarks.suite_result import SuiteResult
 
 #: dots per inch.
 _DPI = 130

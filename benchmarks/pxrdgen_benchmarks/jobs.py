@@ -1,8 +1,9 @@
-"""One case under one spec, done where the work is done: a job goes out, a record comes back, whatever happens."""
+"""One case under one spec: a job goes out to a worker, a record comes back and is written, whatever happens."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,11 +11,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from pxrdgen.interfaces.task import Case, Task, Value
+from pxrdgen_benchmarks.parallel import Workers, unordered
 from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.runner import DIED
+from pxrdgen_benchmarks.results_file import ResultsFile
 from pxrdgen_benchmarks.task import load_task
 from pxrdgen_crystallography.time_limit import time_limit
 
+#: what a record says when there is none because the process ended.
+DIED = "WorkerError: the worker process died twice on this case"
+#: told of progress: records so far, how many there will be.
+Watch = Callable[[Sequence[Record], int], None]
 _LONGEST_ERROR = 500
 
 
@@ -74,9 +80,32 @@ def do_job(job: Job) -> Record:
     return job.record(seconds=_since(started), values=_values(row))
 
 
-def lost_job(job: Job) -> Record:
-    """The record of a job whose worker died twice."""
-    return job.record(error=DIED)
+def run_jobs(
+    jobs: Sequence[Job], results: ResultsFile[Record], workers: Workers, watch: Watch | None = None
+) -> list[Record]:
+    """Do what the results file lacks, each record written as soon as it is there; all records of these jobs.
+
+    Args:
+        watch: told of progress, at the start and after every record.
+
+    Raises:
+        OptionError: the results file belongs to another run.
+    """
+    wanted = {job.key for job in jobs}
+    records = [record for record in results.open() if record.key in wanted]
+    done = {record.key for record in records}
+    tell = watch or _unwatched
+    tell(records, len(jobs))
+    for finished in unordered(do_job, [job for job in jobs if job.key not in done], workers):
+        record = finished.item.record(error=DIED) if finished.result is None else finished.result
+        results.append([record])
+        records.append(record)
+        tell(records, len(jobs))
+    return records
+
+
+def _unwatched(records: Sequence[Record], total: int) -> None:
+    del records, total
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,10 @@ import yaml
 
 from pxrdgen.interfaces.task import Task
 from pxrdgen_benchmarks.record import Record, flat
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import failure_table, published_table, timing_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import SuiteResult, reporting
+from pxrdgen_benchmarks.task import reporting
 
 #: the file that says what was run, for cards.
 ABOUT = "about.json"

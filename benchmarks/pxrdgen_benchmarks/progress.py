@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pxrdgen_benchmarks.jobs import Watch
 from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.suite_run import SuiteWatch
 from pxrdgen_benchmarks.suite_tables import first_line
 
 
 @contextmanager
-def shown_progress(console: Console, headline: str) -> Iterator[SuiteWatch]:
+def shown_progress(console: Console, headline: str) -> Iterator[Watch]:
     """A watch for a suite; ``headline`` names the value that is shown."""
     if not console.is_terminal:
         yield lambda records, total: console.print(_line(records, total, headline), soft_wrap=True, markup=False)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pxrdgen_benchmarks.cases import CONTROLS, Column
 from pxrdgen_benchmarks.metrics import Count, wilson
 from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table, percent
-from pxrdgen_benchmarks.task import SuiteResult
 
 #: what counts as a match, and how tables call it.
 MATCHES = {

@@ -22,19 +22,16 @@ from pxrdgen.plugins.resolution import component_versions, resolve_spec
 from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
 from pxrdgen.specs.validation import validated
 from pxrdgen_benchmarks.grid import Variant
-from pxrdgen_benchmarks.jobs import Job, do_job, lost_job
+from pxrdgen_benchmarks.jobs import Job, Watch, run_jobs
 from pxrdgen_benchmarks.parallel import Workers
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.results_file import ResultsFile
-from pxrdgen_benchmarks.runner import run_items
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult, load_task
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
+from pxrdgen_benchmarks.task import load_task
 
 #: the folder, in a suite's, of one results file a variant.
 RESULTS = "records"
-
-#: told of progress: records so far, how many there will be.
-SuiteWatch = Callable[[Sequence[Record], int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +81,7 @@ def run_suite(
     folder: Path,
     *,
     workers: Workers | None = None,
-    watch: SuiteWatch | None = None,
+    watch: Watch | None = None,
     on_variant: Callable[[VariantResult], None] | None = None,
 ) -> SuiteResult:
     """Measure what the folder's results lack; all of the suite.
@@ -129,23 +126,16 @@ def _measured(
     run: Mapping[str, object],
     folder: Path,
     workers: Workers,
-    watch: SuiteWatch | None,
+    watch: Watch | None,
 ) -> list[Record]:
     spec = json.dumps(variant.spec)
     jobs = [Job(task=str(run["task"]), variant=variant.label, spec=spec, case=case) for case in cases]
     file = folder / RESULTS / f"{file_name(variant.label)}.jsonl"
-    return run_items(
-        jobs,
-        do_job,
-        ResultsFile(path=file, run={**run, "variant": variant.label, "spec": variant.spec}, parse=Record.from_mapping),
-        key=lambda job: job.key,
-        lost=lost_job,
-        workers=workers,
-        watch=watch,
-    )
+    run = {**run, "variant": variant.label, "spec": variant.spec}
+    return run_jobs(jobs, ResultsFile(path=file, run=run), workers, watch)
 
 
-def _further(watch: SuiteWatch | None, before: Sequence[Record], total: int) -> SuiteWatch | None:
+def _further(watch: Watch | None, before: Sequence[Record], total: int) -> Watch | None:
     """Progress of a variant told as progress of the suite."""
     return None if watch is None else lambda records, _: watch([*before, *records], total)
 

@@ -13,7 +13,7 @@ from pxrdgen_benchmarks.tables import Table, percent
 
 if TYPE_CHECKING:
     from pxrdgen_benchmarks.suite import Published
-    from pxrdgen_benchmarks.task import SuiteResult
+    from pxrdgen_benchmarks.suite_result import SuiteResult
 
 #: says whether a record counts as a hit.
 Hit = Callable[[Record], bool]

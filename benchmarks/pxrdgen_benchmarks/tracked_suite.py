@@ -12,8 +12,9 @@ from pxrdgen.interfaces.tracker import TrackedRun, Tracker
 from pxrdgen_benchmarks.outcome import Outcome, hardware, versions, write_parquet
 from pxrdgen_benchmarks.results_file import code_digest
 from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
 from pxrdgen_benchmarks.suite_run import file_name, sha256_of
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult, reporting
+from pxrdgen_benchmarks.task import reporting
 from pxrdgen_learning.training.tracking import flattened, tracked
 
 #: experiment of all suites.

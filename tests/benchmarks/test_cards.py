@@ -22,7 +22,8 @@ from pxrdgen_benchmarks.results_pages import (
     with_results,
 )
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult, load_task
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
+from pxrdgen_benchmarks.task import load_task
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from pxrdgen_benchmarks.cell_agreement import nearest_setting
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
 from pxrdgen_benchmarks.tasks import cells
 from pxrdgen_benchmarks.tasks.cells import Cells, CellsCase, CellsSpec, error_table, errors_of
 

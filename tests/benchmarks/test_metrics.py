@@ -19,8 +19,8 @@ from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import Entry, interleaved, load_subset
 from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult
 from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.time_limit import time_limit
 

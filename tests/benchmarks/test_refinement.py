@@ -27,7 +27,7 @@ from pxrdgen_benchmarks.refinement_cases import (
     strained,
 )
 from pxrdgen_benchmarks.suite import Suite
-from pxrdgen_benchmarks.task import SuiteResult, VariantResult
+from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
 from pxrdgen_benchmarks.tasks import refining
 from pxrdgen_benchmarks.tasks.refining import (
     RefinementRow,

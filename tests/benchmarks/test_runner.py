@@ -14,13 +14,12 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Candidate, Evidence, Solution, Verdict
-from pxrdgen_benchmarks import evaluate
+from pxrdgen_benchmarks import evaluate, jobs
 from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, Told, simulated_cases
-from pxrdgen_benchmarks.jobs import Job, do_job
-from pxrdgen_benchmarks.parallel import Workers
+from pxrdgen_benchmarks.jobs import Job, do_job, run_jobs
+from pxrdgen_benchmarks.parallel import Done, Workers
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.results_file import ResultsFile, read_lines
-from pxrdgen_benchmarks.runner import DIED, run_items
 from pxrdgen_benchmarks.solved_row import SolvedRow
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_benchmarks.tasks.solving import Solving
@@ -159,38 +158,45 @@ def results(folder: Path, **run: object) -> ResultsFile[Record]:
     return ResultsFile(path=folder / "results.jsonl", run=run)
 
 
-def done(folder: Path, numbers: list[int], **run: object) -> list[Record]:
-    """Records of numbers, squared where they are not there yet."""
-    return run_items(
-        numbers,
-        lambda number: Record(variant="v", id=str(number), values={"square": number**2}),
-        results(folder, **run),
-        key=lambda number: ("v", str(number), ""),
-        lost=lambda number: Record(variant="v", id=str(number), error=DIED),
-        workers=Workers(count=0),
-    )
+def done(folder: Path, *columns: Column, **run: object) -> list[Record]:
+    """Records of all cases, in this process, without the seconds."""
+    found = run_jobs([job(case) for case in cases(*columns)], results(folder, **run), Workers(count=0))
+    return [replace(record, seconds=0.0) for record in found]
 
 
-def test_finished_cases_are_not_repeated(tmp_path: Path) -> None:
-    done(tmp_path, [1, 2])
+def test_finished_cases_are_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counting(question: Question, spec: PipelineSpec) -> Solution:
+        asked.append(question.composition.formula)
+        return answer(question, spec)
+
+    monkeypatch.setattr(evaluate, "solve", counting)
+    done(tmp_path, Column.CLEAN)
     before = results(tmp_path).path.read_text()
-    assert [record.values["square"] for record in done(tmp_path, [1, 2, 3])] == [1, 4, 9]
+    assert len(done(tmp_path, Column.CLEAN, Column.RANDOM)) == 4
+    assert asked == ["CsCl", "TlCl"]
     after = results(tmp_path).path.read_text()
     assert after.startswith(before)
-    assert len(after.splitlines()) == 4
+    assert len(after.splitlines()) == 5
 
 
 def test_a_line_cut_short_is_dropped_and_done_again(tmp_path: Path) -> None:
-    whole, path = done(tmp_path, [1, 2]), results(tmp_path).path
+    whole, path = done(tmp_path, Column.RANDOM), results(tmp_path).path
     path.write_bytes(path.read_bytes()[:-25])
-    assert done(tmp_path, [1, 2]) == whole
-    assert read_lines(path, Record.from_mapping)[1] == whole
+    assert done(tmp_path, Column.RANDOM) == whole
+    assert len(read_lines(path, Record.from_mapping)[1]) == 2
 
 
 def test_results_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:
-    done(tmp_path, [1], subset="two")
+    done(tmp_path, Column.RANDOM, subset="two")
     with pytest.raises(OptionError, match="another run"):
-        done(tmp_path, [1], subset="three")
+        done(tmp_path, Column.RANDOM, subset="three")
+
+
+def test_a_case_whose_worker_dies_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "unordered", lambda _, items, __: [Done(item=item, result=None) for item in items])
+    assert [record.error for record in done(tmp_path, Column.CLEAN)] == [jobs.DIED] * 2
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path) -> None:

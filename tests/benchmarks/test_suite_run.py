@@ -24,8 +24,9 @@ from pxrdgen_benchmarks.outcome import all_tables, write_outcome
 from pxrdgen_benchmarks.parallel import Workers
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite import Suite
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_run import prepare_suite, run_suite
-from pxrdgen_benchmarks.task import SuiteResult, load_task
+from pxrdgen_benchmarks.task import load_task
 from pxrdgen_benchmarks.tracked_suite import tracked_suite
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 

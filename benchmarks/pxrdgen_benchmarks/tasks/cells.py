@@ -22,9 +22,10 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
 from pxrdgen_benchmarks.posed import crystals_of, posed_of, proposed
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.subsets import load_subset
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import finite, flag, groups, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult
+from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.tasks.indexing import Contents
 from pxrdgen_solver.question.question import Question
 

@@ -18,9 +18,9 @@ from pxrdgen_benchmarks.metrics import STRICT, match_rms
 from pxrdgen_benchmarks.solved_row import SolvedRow, solved_row
 from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table, whole
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pxrdgen_benchmarks.measured import EXAMPLES, MeasuredCase, example_case, re
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.solving_tables import solving_tables
 from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import SuiteResult
 from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 

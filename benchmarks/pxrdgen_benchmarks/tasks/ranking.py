@@ -16,9 +16,10 @@ from pxrdgen_benchmarks.crystal_data import CrystalTask
 from pxrdgen_benchmarks.evaluate import built_components, case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import crystals_of, posed_of
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult
+from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.tasks.solving import SolvingData
 
 if TYPE_CHECKING:

@@ -28,9 +28,10 @@ from pxrdgen_benchmarks.refinement_cases import (
     simulated_refinements,
 )
 from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset, shared_folder
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import finite, flag, groups, number_table, whole
 from pxrdgen_benchmarks.tables import Table, percent
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, ReportingTask
 
 if TYPE_CHECKING:
     from pxrdgen.interfaces.refiner import Refiner

@@ -24,8 +24,9 @@ from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, unit_rows, wilson,
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.retrieval_vectors import FloatArray, View, crystal_vectors, gallery_crystals, pattern_vectors
 from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.tables import Table, percent
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, ReportingTask
 
 if TYPE_CHECKING:
     from pxrdgen.interfaces.encoder import PatternEncoder

@@ -13,9 +13,10 @@ from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.disturbed import DisturbedCase, Factor
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.solving_tables import solving_tables
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult
+from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 #: levels of a full run, mildest first.

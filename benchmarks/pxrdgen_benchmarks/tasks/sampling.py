@@ -20,9 +20,10 @@ from pxrdgen_benchmarks.evaluate import random_arrangement
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult
+from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.validity import is_valid
 
 

@@ -14,8 +14,9 @@ from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import case_patience, random_arrangement, solved
 from pxrdgen_benchmarks.solved_row import SolvedRow, matched_row, solved_row
 from pxrdgen_benchmarks.solving_tables import solving_tables
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, ReportingTask, SuiteResult
+from pxrdgen_benchmarks.task import Draw, ReportingTask
 
 
 class SolvingData(CrystalData):

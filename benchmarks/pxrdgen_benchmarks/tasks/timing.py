@@ -18,9 +18,10 @@ from pxrdgen_benchmarks.evaluate import built_components
 from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of, proposed
 from pxrdgen_benchmarks.record import Record
+from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import buckets_of, finite, groups
 from pxrdgen_benchmarks.tables import Table
-from pxrdgen_benchmarks.task import Draw, SuiteResult
+from pxrdgen_benchmarks.task import Draw
 
 Result = TypeVar("Result")
 

@@ -9,7 +9,13 @@ import pytest
 
 from pxrdgen.errors import DatasetError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.wyckoff_counts import POSITIONS, WyckoffCounts, counted, positions_file, sequences_file
+from pxrdgen_learning.counting.wyckoff_positions import (
+    POSITIONS,
+    WyckoffCounts,
+    counted,
+    positions_file,
+    sequences_file,
+)
 
 
 def fluorite(metal: int) -> Crystal:

@@ -1,4 +1,4 @@
-"""Makes the tables in ``data``: ``python -m pxrdgen_benchmarks.space_group_tables crystals.parquet``.
+"""Makes the tables of space groups: ``python -m pxrdgen_learning.counting.space_groups crystals.parquet``.
 
 ``extinction_symbols.csv`` follows from the operations of the 230 groups. ``group_counts.csv`` counts, in the train
 split of a table of crystals, how often each group occurs on each type of lattice and with each sorted list of atom

@@ -1,7 +1,7 @@
 """How often crystals use Wyckoff positions: counts the tables that the generator ``wyckoff`` goes by.
 
-``python -m pxrdgen_benchmarks.wyckoff_counts crystals.parquet core/pxrdgen/data`` rewrites the counts of both tables
-from the training split; which positions there are stays as it is.
+``python -m pxrdgen_learning.counting.wyckoff_positions crystals.parquet FOLDER`` rewrites the counts of both tables in
+``crystallography/pxrdgen_crystallography/data`` from the training split; which positions there are stays as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import typer
 
 from pxrdgen.errors import DatasetError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.command import guarded
 
 #: A; structures are this far from the symmetry they are counted with at most.
 TOLERANCE = 0.05
@@ -110,12 +109,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="Where both tables lie.")],
     split: Annotated[str, typer.Option(help="Which crystals count.")] = "train",
 ) -> None:
-    """Count, and rewrite both tables.
-
-    Example:
-
-      python -m pxrdgen_benchmarks.wyckoff_counts crystals.parquet core/pxrdgen/data
-    """
+    """Count, and rewrite both tables."""
     import logging
 
     from rich.progress import track
@@ -132,4 +126,4 @@ def main(
 
 
 if __name__ == "__main__":
-    guarded(lambda: typer.run(main))
+    typer.run(main)
