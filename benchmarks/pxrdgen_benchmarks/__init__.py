@@ -35,6 +35,8 @@ _TASKS = (
     ("fox", "beside_fox:BesideFox", "the program Fox beside the solve loop, equal time"),
     ("speed", "timing:Timing", "CPU milliseconds of each step of a solution, by size, and its memory"),
     ("simulation", "simulating:Simulating", "milliseconds a simulated pattern beside pymatgen, memory of a batch"),
+    ("generator_speed", "proposing:Proposing", "candidates a second of learned generators"),
+    ("training_speed", "training_speed:TrainingSpeed", "crystals a second in training beside the published network"),
     ("least_squares", "fitting:Fitting", "milliseconds a candidate of batched least squares beside scipy"),
 )
 
