@@ -37,6 +37,7 @@ _TASKS = (
     ("simulation", "simulating:Simulating", "milliseconds a simulated pattern beside pymatgen, memory of a batch"),
     ("generator_speed", "proposing:Proposing", "candidates a second of learned generators"),
     ("training_speed", "training_speed:TrainingSpeed", "crystals a second in training beside the published network"),
+    ("overfit", "overfitting:Overfitting", "does a generator learn a few crystals by heart"),
     ("least_squares", "fitting:Fitting", "milliseconds a candidate of batched least squares beside scipy"),
 )
 

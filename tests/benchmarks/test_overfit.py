@@ -8,57 +8,74 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pxrdgen.errors import DatasetError, OptionError
+from pxrdgen.errors import DatasetError
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.overfit import Milestone, OverfitPlan, chosen, overfit, small_spec
+from pxrdgen_benchmarks.tasks import overfitting
+from pxrdgen_benchmarks.tasks.overfitting import (
+    LearnedCase,
+    Milestone,
+    Overfitting,
+    OverfittingData,
+    OverfittingSpec,
+    overfitting_row,
+)
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
-from pxrdgen_learning.training.spec import TrainingSpec
 from pxrdgen_testing.samples import caesium_chloride, rutile
 
-PLAN = OverfitPlan(crystals=2, max_atoms=6, copies=2, every=2, limit=2, cooldown=2, samples=2, sample_steps=2)
+TINY = {"width": 8, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4}
+SPEC = OverfittingSpec(
+    options={"pattern_dropout": 0.0, "denoiser": {"plugin": "attention", "options": TINY}},  # type: ignore[dict-item]
+    copies=2, every=2, limit=2, cooldown=2, samples=2, sampling={"steps": 2},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory: pytest.TempPathFactory) -> TrainingSpec:
-    """A tiny flow, to be trained on rutile and caesium chloride; polonium is too easy."""
+def data(tmp_path_factory: pytest.TempPathFactory) -> OverfittingData:
+    """Rutile and caesium chloride; polonium is too easy."""
     polonium = Crystal(species=np.array([84]), frac_coords=np.zeros((1, 3)), basis=3.3 * np.eye(3), name="polonium")
     path = tmp_path_factory.mktemp("overfit") / "crystals.npz"
     pack(CrystalDataset.from_crystals([rutile(), caesium_chloride(), polonium], split="train"), path)
-    tiny = {"width": 8, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4}
-    small = small_spec("flow/attention", path)
-    options = {**small.component.options, "denoiser": {"plugin": "attention", "options": tiny}}
-    return small.model_copy(update={"component": small.component.model_copy(update={"options": options})})
+    return OverfittingData(crystals=path, count=2, max_atoms=6)
 
 
-def test_a_run_that_is_stopped_goes_on_to_the_same_milestones(spec: TrainingSpec, tmp_path: Path) -> None:
-    whole = overfit(spec, tmp_path / "whole", PLAN)
-    assert [(m.step, m.samples) for m in whole] == [(2, 4), (4, 4)]
-    assert overfit(spec, tmp_path / "parts", PLAN, max_seconds=0.0) == []
-    parts = overfit(spec, tmp_path / "parts", PLAN)
-    assert [(m.step, m.hits, m.loss) for m in parts] == [(m.step, m.hits, m.loss) for m in whole]
-    assert overfit(spec, tmp_path / "parts", PLAN) == parts
-    assert (tmp_path / "parts" / "overfitted.safetensors").is_file()
-    with pytest.raises(OptionError, match="another run"):
-        overfit(spec, tmp_path / "parts", replace(PLAN, copies=3))
+def test_a_run_that_is_killed_goes_on_to_the_same_milestones(
+    data: OverfittingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case,) = Overfitting().cases(data)
+    whole = Overfitting().measure(case, SPEC)
+    assert (whole.milestones, whole.samples, whole.steps) == ((2, 4), 4, 4)
+    (kept,) = Overfitting().cases(data.model_copy(update={"folder": tmp_path}))
+    count, calls = overfitting._hits, []
+
+    def killed_at_the_second(*args: object) -> int:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return count(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(overfitting, "_hits", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        Overfitting().measure(kept, SPEC)
+    again = Overfitting().measure(kept, SPEC)
+    assert len(calls) == 3, "the first milestone is not measured again"
+    assert replace(again, train_seconds=whole.train_seconds) == whole
+    assert Overfitting().measure(kept, SPEC) == again
+    assert len(calls) == 3
+    (folder,) = tmp_path.iterdir()
+    assert (folder / "overfitted.safetensors").is_file()
 
 
-def test_crystals_are_chosen_from_the_split_and_have_something_to_learn(spec: TrainingSpec) -> None:
-    assert sorted(chosen(spec.corpus, PLAN).ids.tolist()) == ["caesium chloride", "rutile"]
+def test_crystals_are_chosen_from_the_split_and_have_something_to_learn(data: OverfittingData) -> None:
+    assert sorted(LearnedCase(data=data).chosen().ids.tolist()) == ["caesium chloride", "rutile"]
     with pytest.raises(DatasetError, match="got 2 crystals of 2 to 6 atoms"):
-        chosen(spec.corpus, replace(PLAN, crystals=3))
+        LearnedCase(data=data.model_copy(update={"count": 3})).chosen()
 
 
 def test_ninety_percent_are_enough() -> None:
-    almost = Milestone(step=1, seconds=1.0, crystals=1, loss=1.0, hits=115, samples=128)
+    almost = Milestone(step=2, seconds=1.0, crystals=1, loss=1.0, hits=115, samples=128)
     assert not almost.learned
     assert replace(almost, hits=116).learned
-    assert Milestone.from_mapping({**vars(almost)}) == almost
-    assert 0.83 < almost.rate.low < almost.rate.share < almost.rate.high < 0.95
-
-
-def test_names_of_networks_are_checked(tmp_path: Path) -> None:
-    assert small_spec("diffusion/cspnet/cnn", tmp_path).component.options["encoder"]["plugin"] == "cnn"
-    with pytest.raises(OptionError, match="did you mean 'cspnet'"):
-        small_spec("flow/cspnett", tmp_path)
-    with pytest.raises(OptionError, match="GENERATOR/DENOISER"):
-        small_spec("flow", tmp_path)
+    row = overfitting_row([replace(almost, step=1, hits=3), almost])
+    assert (row.learned, row.hits, row.milestones, row.steps) == (False, (3, 115), (1, 2), 2)
+    assert row.matched == pytest.approx(100 * 115 / 128)
+    assert 83 < row.low < row.matched < row.high < 95

@@ -1,0 +1,269 @@
+"""Does a generator learn a few crystals by heart? It is trained until single samples match, or a limit.
+
+Every few hundred steps it is asked for samples from clean patterns, the cell given or to be found. Training and
+milestones are kept in a folder, so that a run which is killed goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from pxrdgen.errors import DatasetError
+from pxrdgen.interfaces.kinds import ComponentKind
+from pxrdgen.interfaces.task import Task
+from pxrdgen.plugins.registry import default_registry
+from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
+from pxrdgen_benchmarks.posed import ask
+from pxrdgen_benchmarks.subsets import Entry, shared_folder
+from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.data.dataset_sources import read_dataset
+from pxrdgen_learning.training.options import TrainingOptions
+from pxrdgen_learning.training.simulation_options import SimulationOptions
+from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
+
+#: share of samples that have to match.
+LEARNED = 0.9
+
+
+class OverfittingSpec(BaseModel):
+    """What is trained, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plugin: str = Field(default="flow", description="name of the generator")
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="its options: denoiser, encoder, cell")
+    training: TrainingOptions = Field(
+        default=TrainingOptions(
+            learning_rate=2e-3,
+            warmup=50,
+            ema=0.995,
+            atoms=256,
+            per_step=1,
+            threads=1,
+            simulation=SimulationOptions(clean_fraction=1.0),
+        ),
+        description="options of the training loop but its steps; clean patterns on one thread",
+    )
+    copies: int = Field(default=8, ge=1, description="of each crystal, so that batches are of a useful size")
+    every: int = Field(default=500, ge=1, description="steps between milestones")
+    limit: int = Field(default=6_000, ge=1, description="steps at a constant learning rate, at most")
+    cooldown: int = Field(default=3_000, ge=1, description="steps after that, the rate falling to zero")
+    samples: int = Field(default=4, ge=1, description="from each crystal at a milestone")
+    sampling: dict[str, JsonValue] = Field(
+        default_factory=lambda: {"steps": 25}, description="options of the sampler: steps, sampler"
+    )
+
+
+class OverfittingData(BaseModel):
+    """What is learned."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crystals: Path | None = Field(default=None, description="table or pack; default: the shared data folder's")
+    split: str = Field(default="train", description="of the table; empty for all")
+    count: int = Field(default=32, ge=1, description="crystals")
+    max_atoms: int = Field(default=8, ge=2, description="of each; one atom is nothing to learn")
+    seed: int = Field(default=0, ge=0, description="of the choice")
+    folder: Path | None = Field(default=None, description="where a killed run goes on; without it, it starts again")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedCase:
+    """A few crystals of a table."""
+
+    data: OverfittingData
+    id: str = "crystals"
+    column: str = "single samples"
+    bucket: str = "all"
+    num_atoms: int = 0
+
+    def chosen(self) -> CrystalDataset:
+        """Random crystals that are small enough.
+
+        Raises:
+            DatasetError: there are too few.
+        """
+        path = self.data.crystals or shared_folder() / "crystals.parquet"
+        dataset = read_dataset(path).dataset.select(split=self.data.split or None, max_atoms=self.data.max_atoms)
+        dataset = dataset.take(np.flatnonzero(dataset.num_atoms > 1))
+        if len(dataset) < self.data.count:
+            raise DatasetError(
+                f"got {len(dataset)} crystals of 2 to {self.data.max_atoms} atoms in {path}, expected {self.data.count}"
+            )
+        return dataset.take(np.random.default_rng(self.data.seed).permutation(len(dataset))[: self.data.count])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """How far a training was.
+
+    Args:
+        step: steps done.
+        seconds: spent on them.
+        crystals: seen, each as often as it was.
+        loss: running mean.
+        hits: samples that match, under the published matcher.
+        samples: drawn, the same number from each crystal.
+    """
+
+    step: int
+    seconds: float
+    crystals: int
+    loss: float
+    hits: int
+    samples: int
+
+    @property
+    def learned(self) -> bool:
+        """Whether that is enough."""
+        return self.hits >= LEARNED * self.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverfittingRow:
+    """The last milestone, and how it came there.
+
+    Args:
+        learned: whether so many single samples match.
+        matched, low, high: per cent that match at the end, with Wilson's interval over all samples.
+        samples: at the end.
+        steps, crystals, train_seconds, loss: of the training.
+        milestones, hits: steps of all milestones, and what matched there.
+    """
+
+    learned: bool
+    matched: float
+    low: float
+    high: float
+    samples: int
+    steps: int
+    crystals: int
+    train_seconds: float
+    loss: float
+    milestones: tuple[int, ...]
+    hits: tuple[int, ...]
+
+
+class Overfitting(Task):
+    """Single samples that match after training on a few crystals."""
+
+    spec_model: ClassVar[type[BaseModel]] = OverfittingSpec
+    data_model: ClassVar[type[BaseModel]] = OverfittingData
+    headline: ClassVar[str] = "learned"
+    card_values: ClassVar[tuple[str, ...]] = ("learned", "matched", "steps")
+
+    def cases(self, data: Any) -> Sequence[LearnedCase]:
+        """All crystals together."""
+        return [LearnedCase(data=data)]
+
+    def measure(self, case: Any, spec: Any) -> OverfittingRow:
+        """Train, with milestones."""
+        with ExitStack() as stack:
+            if case.data.folder is None:
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+            else:
+                told = spec.model_dump_json() + case.data.model_dump_json() + case.chosen().checksum()
+                folder = case.data.folder / f"{spec.plugin}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+            return overfitting_row(learn(case, spec, folder))
+
+    def patience(self, spec: Any) -> float:
+        """Days: a step may take seconds."""
+        return 600.0 + 10.0 * (spec.limit + spec.cooldown)
+
+
+def overfitting_row(milestones: Sequence[Milestone]) -> OverfittingRow:
+    """The row of a finished training."""
+    last = milestones[-1]
+    rate = wilson(Count(hits=last.hits, n=last.samples))
+    return OverfittingRow(
+        learned=last.learned,
+        matched=100.0 * rate.share,
+        low=100.0 * rate.low,
+        high=100.0 * rate.high,
+        samples=last.samples,
+        steps=last.step,
+        crystals=last.crystals,
+        train_seconds=last.seconds,
+        loss=last.loss,
+        milestones=tuple(each.step for each in milestones),
+        hits=tuple(each.hits for each in milestones),
+    )
+
+
+def learn(case: LearnedCase, spec: OverfittingSpec, folder: Path) -> list[Milestone]:
+    """Train in ``folder`` until a milestone says it is learned, or a limit and a cooldown; continues what is there."""
+    from pxrdgen_learning.training import runs
+    from pxrdgen_learning.training.exporting import export
+
+    folder.mkdir(parents=True, exist_ok=True)
+    crystals, file = case.chosen(), folder / "milestones.jsonl"
+    corpus = CorpusOptions(path=(folder / "crystals.npz").resolve(), split="", weights={})
+    pack(_copied(crystals, spec.copies), corpus.path)
+    component = ComponentSpec(plugin=spec.plugin, options=spec.options)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    milestones = [Milestone(**json.loads(line)) for line in lines]
+    while not milestones or not (milestones[-1].learned or milestones[-1].step > spec.limit):
+        reached = milestones[-1].step if milestones else 0
+        if reached < spec.limit:
+            training = spec.training.model_copy(update={"steps": min(reached + spec.every, spec.limit)})
+            trained = folder
+            progress = runs.train(TrainingSpec(component=component, corpus=corpus, training=training), folder)
+        else:
+            trained, progress = runs.cool_down(folder, steps=spec.cooldown)
+        weights = folder / "overfitted.safetensors"
+        export(trained, weights)
+        milestone = Milestone(
+            step=progress.step,
+            seconds=progress.seconds,
+            crystals=progress.crystals,
+            loss=progress.loss,
+            hits=_hits(weights, _asked(crystals), spec),
+            samples=spec.samples * len(crystals),
+        )
+        milestones.append(milestone)
+        fresh = file.with_suffix(".part")
+        fresh.write_text("".join(json.dumps(asdict(each)) + "\n" for each in milestones), encoding="utf-8")
+        fresh.replace(file)
+    return milestones
+
+
+def _copied(crystals: CrystalDataset, copies: int) -> CrystalDataset:
+    """Each crystal several times over."""
+    arrays = {field.name: getattr(crystals, field.name) for field in fields(crystals)}
+    return CrystalDataset.concatenate(
+        [CrystalDataset(**{**arrays, "ids": np.char.add(crystals.ids, f"-{copy}")}) for copy in range(copies)]
+    )
+
+
+def _asked(crystals: CrystalDataset) -> list[SimulatedCase]:
+    entries = [
+        Entry(index=place, crystal=crystal, space_group=0, bucket="all") for place, crystal in enumerate(crystals)
+    ]
+    return simulated_cases(entries, [Column.CLEAN])
+
+
+def _hits(weights: Path, cases: Sequence[SimulatedCase], spec: OverfittingSpec) -> int:
+    """Samples that match their crystal."""
+    import torch
+
+    asked = ComponentSpec(plugin=spec.plugin, weights=str(weights.resolve()), options=spec.sampling)
+    generator: Any = default_registry().build(ComponentKind.GENERATOR, asked)
+    cell = "generated" if spec.options.get("cell") == "generated" else "given"
+    hits = 0
+    for number, case in enumerate(cases):
+        rng = torch.Generator().manual_seed(number)
+        found = ask(case.question(), cell=cell).answers(spec.plugin, generator, spec.samples, rng)
+        hits += sum(crystal is not None and match_rms(crystal, case.truth, PUBLISHED) is not None for crystal in found)
+    return hits
