@@ -17,6 +17,7 @@ from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, decompose
 from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+from pxrdgen_testing.samples import rutile
 
 FloatArray = NDArray[np.float64]
 
@@ -28,14 +29,15 @@ def _crystal(species: list[int], coords: list[list[float]], basis: FloatArray, n
     return crystal.sorted_by_species()
 
 
-def _rutile() -> Crystal:
-    x, h = 0.3053, 0.5
-    oxygen = [[x, x, 0], [-x, -x, 0], [h + x, h - x, h], [h - x, h + x, h]]
-    basis = UnitCell(4.5937, 4.5937, 2.9587).basis
-    return _crystal([22, 22, 8, 8, 8, 8], [[0, 0, 0], [h, h, h], *oxygen], basis, "rutile")
+def salt() -> Crystal:
+    return _crystal([11, 17], [[0, 0, 0], [0.5, 0.5, 0.5]], 5.64 * FACE_CENTRED, "salt")
 
 
-def _quartz() -> Crystal:
+def fluorite() -> Crystal:
+    return _crystal([20, 9, 9], [[0, 0, 0], [0.25] * 3, [0.75] * 3], 5.463 * FACE_CENTRED, "fluorite")
+
+
+def quartz() -> Crystal:
     u, (x, y, z), third = 0.4697, (0.4135, 0.2669, 0.1191), 1 / 3
     silicon = [[u, 0, 0], [0, u, 2 * third], [-u, -u, third]]
     oxygen = [
@@ -50,12 +52,13 @@ def _quartz() -> Crystal:
     return _crystal([14] * 3 + [8] * 6, [*silicon, *oxygen], basis, "quartz")
 
 
-def _perovskite() -> Crystal:
+def perovskite() -> Crystal:
     coords = [[0.5, 0.5, 0.5], [0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]]
     return _crystal([38, 22, 8, 8, 8], coords, 3.905 * np.eye(3), "perovskite")
 
 
-def _lopsided() -> Crystal:
+def lopsided() -> Crystal:
+    """Four atoms without symmetry, iron among them."""
     coords = [[0.02, 0.11, 0.31], [0.51, 0.37, 0.72], [0.25, 0.81, 0.07], [0.77, 0.63, 0.44]]
     return _crystal([26, 14, 8, 8], coords, UnitCell(4.1, 4.6, 5.3, 85, 95, 101).basis, "lopsided")
 
@@ -63,9 +66,7 @@ def _lopsided() -> Crystal:
 @pytest.fixture(scope="session")
 def known() -> dict[str, Crystal]:
     """Crystals by name, primitive cells, atoms in order of atomic number."""
-    salt = _crystal([11, 17], [[0, 0, 0], [0.5, 0.5, 0.5]], 5.64 * FACE_CENTRED, "salt")
-    fluorite = _crystal([20, 9, 9], [[0, 0, 0], [0.25] * 3, [0.75] * 3], 5.463 * FACE_CENTRED, "fluorite")
-    crystals = (salt, fluorite, _perovskite(), _rutile(), _quartz(), _lopsided())
+    crystals = (salt(), fluorite(), perovskite(), rutile(), quartz(), lopsided())
     return {crystal.name: crystal for crystal in crystals}
 
 

@@ -31,6 +31,7 @@ from pxrdgen_crystallography.diffraction.texture import march_dollase
 from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_from_pymatgen
 from pxrdgen_files.cif import read_cif, read_cif_text
 from pxrdgen_solver.refinement.frame import frame_of, texture_axis_in
+from pxrdgen_testing.samples import rutile
 
 GRID = np.arange(12.0, 90.0, 0.02)
 
@@ -226,16 +227,13 @@ def test_indices_of_a_centred_cell_become_those_of_the_primitive_one() -> None:
 
 
 def test_texture_along_a_given_axis_is_reported_in_the_cell_of_the_cif(tmp_path: Path) -> None:
-    rutile = Structure.from_spacegroup(
-        "P4_2/mnm", Lattice.tetragonal(4.5937, 2.9587), ["Ti", "O"], [[0, 0, 0], [0.3053, 0.3053, 0]]
-    )
-    batch = CrystalBatch.from_crystals([crystal_from_pymatgen(rutile)], dtype=torch.float64)
+    crystal = rutile()
+    batch = CrystalBatch.from_crystals([crystal], dtype=torch.float64)
     lines = simulate_reflections(batch, LABORATORY, two_theta_min=11.0, two_theta_max=91.0)
     axis, ratio = torch.tensor([[0.0, 0.0, 1.0]]).double(), torch.tensor([0.7]).double()
     textured = replace(lines, intensity=lines.intensity * march_dollase(lines.hkl, batch.basis, axis, ratio))
     peaks = sum_peaks(textured, LABORATORY, torch.from_numpy(GRID))[0].numpy()
     pattern = write_pattern(2e4 * peaks / peaks.max() + 60.0, tmp_path / "textured.xy")
-    crystal = crystal_from_pymatgen(rutile)
     found = pxrdgen.refine(pattern, crystal, wavelength="CuKa", texture="0 0 1")
     assert found.texture_axis() in ((0, 0, 1), (0, 0, -1))
     assert found.fit.parameters["march_dollase"] == pytest.approx(0.7, abs=0.02)

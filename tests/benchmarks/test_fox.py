@@ -25,17 +25,12 @@ from pxrdgen_benchmarks.tasks.beside_fox import BesideFox, FoxSpec, Program, kno
 from pxrdgen_crystallography.decomposition.decompose import decompose
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.space_group_symbols import parse_space_group
+from pxrdgen_testing import samples
 
 
 @pytest.fixture(scope="module")
 def rutile() -> Crystal:
-    x, h = 0.3053, 0.5
-    coords = [[0, 0, 0], [h, h, h], [x, x, 0], [-x, -x, 0], [h + x, h - x, h], [h - x, h + x, h]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array(coords) % 1.0,
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-    ).sorted_by_species()
+    return samples.rutile()
 
 
 @pytest.fixture(scope="module")

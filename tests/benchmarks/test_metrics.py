@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from pxrdgen_benchmarks.suite_result import SuiteResult, VariantResult
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_crystallography.time_limit import time_limit
+from pxrdgen_testing import samples
 
 NAMES = itertools.count()
 TWO = {"1-4": 1.0, "5-8": 3.0}
@@ -30,14 +32,10 @@ TWO = {"1-4": 1.0, "5-8": 3.0}
 
 def rutile(shift: float = 0.0) -> Crystal:
     """TiO2; ``shift`` moves one oxygen along c, as a fraction."""
-    x = 0.305
-    oxygens = [[x, x, 0.0], [1 - x, 1 - x, 0.0], [0.5 + x, 0.5 - x, 0.5], [0.5 - x, 0.5 + x, 0.5 + shift]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], *oxygens]),
-        basis=np.diag([4.594, 4.594, 2.959]),
-        name="rutile",
-    )
+    crystal = samples.rutile()
+    coords = crystal.frac_coords.copy()
+    coords[3, 2] += shift
+    return replace(crystal, frac_coords=coords)
 
 
 def cesium_chloride() -> Crystal:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests import known_crystals
+from tests.known_crystals import quartz, salt
 
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
@@ -40,54 +42,14 @@ from pxrdgen_refiners.quantities import (
 from pxrdgen_refiners.quantity import LineShift, Quantity
 from pxrdgen_refiners.reflections import reflections_of
 from pxrdgen_refiners.state import Corrected, State
+from pxrdgen_testing.samples import rutile
 
 FloatArray = NDArray[np.float64]
 
 
-def rutile() -> Crystal:
-    x = 0.3053
-    coords = [[0, 0, 0], [0.5, 0.5, 0.5], [x, x, 0], [-x, -x, 0], [0.5 + x, 0.5 - x, 0.5], [0.5 - x, 0.5 + x, 0.5]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array(coords),
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-    )
-
-
-def quartz() -> Crystal:
-    u, (x, y, z) = 0.4697, (0.4135, 0.2669, 0.1191)
-    silicon = [[u, 0, 0], [0, u, 2 / 3], [-u, -u, 1 / 3]]
-    third = 1 / 3
-    oxygen = [
-        [x, y, z],
-        [-y, x - y, z + 2 * third],
-        [y - x, -x, z + third],
-        [y, x, -z],
-        [x - y, -y, third - z],
-        [-x, y - x, 2 * third - z],
-    ]
-    species = np.array([14] * 3 + [8] * 6)
-    return Crystal(
-        species=species,
-        frac_coords=np.array(silicon + oxygen),
-        basis=UnitCell(4.9137, 4.9137, 5.4047, 90, 90, 120).basis,
-    )
-
-
-def salt() -> Crystal:
-    basis = 2.82 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    return Crystal(species=np.array([11, 17]), frac_coords=np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), basis=basis)
-
-
 def lopsided() -> Crystal:
-    """Four atoms without symmetry."""
-    coords = np.array([[0.02, 0.11, 0.31], [0.51, 0.37, 0.72], [0.25, 0.81, 0.07], [0.77, 0.63, 0.44]])
-    return Crystal(
-        species=np.array([26, 14, 8, 8]),
-        frac_coords=coords,
-        basis=UnitCell(4.1, 4.6, 5.3, 85, 95, 101).basis,
-        u_iso=np.array([0.005, 0.01, 0.012, 0.012]),
-    )
+    """Four atoms without symmetry, with displacements of their own."""
+    return replace(known_crystals.lopsided(), u_iso=np.array([0.012, 0.012, 0.01, 0.005]))
 
 
 INSTRUMENT = replace(LABORATORY, zero=0.02)

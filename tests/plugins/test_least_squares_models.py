@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import CUKA, LABORATORY, Instrument, Radiation
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
@@ -19,21 +18,16 @@ from pxrdgen_refiners.least_squares import LeastSquares
 from pxrdgen_refiners.line_shapes import line_shapes
 from pxrdgen_refiners.options import LeastSquaresOptions
 from pxrdgen_refiners.peak_shapes import Windows, peaks_on
+from pxrdgen_testing import samples
 
 FloatArray = NDArray[np.float64]
 
 GRID = np.arange(15.0, 95.0, 0.02)
 
 
-def rutile(u: float = 0.3053, u_iso: tuple[float, float] = (0.006, 0.01)) -> Crystal:
-    coords = [[0, 0, 0], [0.5, 0.5, 0.5], [u, u, 0], [-u, -u, 0], [0.5 + u, 0.5 - u, 0.5], [0.5 - u, 0.5 + u, 0.5]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array(coords),
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-        u_iso=np.array([u_iso[0]] * 2 + [u_iso[1]] * 4),
-        name="rutile",
-    )
+def rutile(u_iso: tuple[float, float] = (0.006, 0.01)) -> Crystal:
+    """``u_iso`` of titanium and of oxygen."""
+    return replace(samples.rutile(), u_iso=np.array([u_iso[1]] * 4 + [u_iso[0]] * 2))
 
 
 def perovskite(u_iso: tuple[float, float, float, float] = (0.006, 0.005, 0.008, 0.008)) -> Crystal:
@@ -278,7 +272,7 @@ def test_a_number_at_its_limit_is_named() -> None:
     crystal = rutile(u_iso=(0.006, 0.15))
     peaks = peaks_of(crystal, LABORATORY)
     assert CUKA.is_doublet
-    hot = replace(crystal, u_iso=np.array([0.006] * 2 + [0.079] * 4))
+    hot = replace(crystal, u_iso=np.where(crystal.species == 8, 0.079, 0.006))
     expected = 1e5 * peaks_of(hot, LABORATORY) / peaks.max() + 50.0
     result = refined(crystal, counted(expected, LABORATORY), refine_texture=False)
     assert result.crystal.u_iso is not None

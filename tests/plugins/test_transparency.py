@@ -9,8 +9,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from pxrdgen.values.cell import UnitCell
-from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
@@ -18,16 +16,10 @@ from pxrdgen_crystallography.diffraction.simulate import simulate_profile
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_refiners.least_squares import LeastSquares
 from pxrdgen_refiners.options import LeastSquaresOptions
+from pxrdgen_testing.samples import rutile
 
 SHIFT = -0.14
-X = 0.3053
-RUTILE = Crystal(
-    species=np.array([22, 22, 8, 8, 8, 8]),
-    frac_coords=np.array(
-        [[0, 0, 0], [0.5, 0.5, 0.5], [X, X, 0], [-X, -X, 0], [0.5 + X, 0.5 - X, 0.5], [0.5 - X, 0.5 + X, 0.5]]
-    ),
-    basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-)
+RUTILE = rutile()
 
 
 def measured() -> Measurement:

@@ -15,7 +15,6 @@ from pxrdgen.errors import SymmetryError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY
@@ -33,15 +32,9 @@ from pxrdgen_solver.search.budget import Budget, Stretch
 from pxrdgen_solver.search.islands import Islands
 from pxrdgen_solver.search.search import Search
 from pxrdgen_solver.search.searches import Task
+from pxrdgen_testing.samples import rutile
 
-X = 0.3053
-RUTILE = Crystal(
-    species=np.array([8] * 4 + [22] * 2),
-    frac_coords=np.array(
-        [[X, X, 0], [-X, -X, 0], [0.5 + X, 0.5 - X, 0.5], [0.5 - X, 0.5 + X, 0.5], [0, 0, 0], [0.5, 0.5, 0.5]]
-    ),
-    basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-)
+RUTILE = rutile()
 
 
 def pattern_of(crystal: Crystal) -> PowderPattern:

@@ -15,7 +15,6 @@ from torch.nn import functional
 from pxrdgen.errors import OptionError, StructureError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY, TUBES, Instrument
@@ -31,20 +30,10 @@ from pxrdgen_encoders.periodic_edges import periodic_edges
 from pxrdgen_learning.training.simulation import observe
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 from pxrdgen_learning.views.pattern_views import patterns_from_groups, patterns_from_prepared
+from pxrdgen_testing.samples import rutile
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
 FACE_CENTRED = np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
-
-
-def rutile() -> Crystal:
-    x, h = 0.3053, 0.5
-    oxygen = [[x, x, 0], [1 - x, 1 - x, 0], [h + x, h - x, h], [h - x, h + x, h]]
-    return Crystal(
-        species=np.array([8, 8, 8, 8, 22, 22]),
-        frac_coords=np.array([*oxygen, [0, 0, 0], [h, h, h]]),
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-        name="rutile",
-    )
 
 
 def salt(basis: np.ndarray = 5.64 * FACE_CENTRED) -> Crystal:

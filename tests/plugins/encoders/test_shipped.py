@@ -26,6 +26,7 @@ from pxrdgen_benchmarks.retrieval_vectors import View, crystal_vectors, gallery_
 from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_learning.views.pattern_views import patterns_from_prepared
+from pxrdgen_testing.samples import rutile
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +53,6 @@ def anatase() -> Crystal:
     half = np.array([[-1.0, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2
     basis = half @ UnitCell(3.7845, 3.7845, 9.5143).basis
     return Crystal(species=np.array([22] * 2 + [8] * 4), frac_coords=np.array(metal + oxygen), basis=basis)
-
-
-def rutile() -> Crystal:
-    x, h = 0.3053, 0.5
-    oxygen = [[x, x, 0], [1 - x, 1 - x, 0], [h + x, h - x, h], [h - x, h + x, h]]
-    coords = np.array([*oxygen, [0, 0, 0], [h, h, h]])
-    return Crystal(
-        species=np.array([8] * 4 + [22] * 2), frac_coords=coords, basis=UnitCell(4.5937, 4.5937, 2.9587).basis
-    )
 
 
 def vector_of(

@@ -21,17 +21,6 @@ FloatArray = NDArray[np.float64]
 VERSION = Gsas2Version(version="5838", commit="d46e7a0a", folder="/somewhere", python="/usr/bin/python")
 
 
-def rutile() -> Crystal:
-    x = 0.3053
-    coords = [[0, 0, 0], [0.5, 0.5, 0.5], [x, x, 0], [-x, -x, 0], [0.5 + x, 0.5 - x, 0.5], [0.5 - x, 0.5 + x, 0.5]]
-    return Crystal(
-        species=np.array([22, 22, 8, 8, 8, 8]),
-        frac_coords=np.array(coords),
-        basis=UnitCell(4.5937, 4.5937, 2.9587).basis,
-        name="rutile",
-    )
-
-
 def corundum() -> Crystal:
     """Primitive cell; the conventional one has three times the atoms."""
     third = 1 / 3
@@ -55,14 +44,6 @@ def corundum() -> Crystal:
                     found.append(place.tolist())
                     species.append(z)
     return Crystal(species=np.array(species), frac_coords=np.array(found), basis=primitive, name="corundum")
-
-
-def lopsided() -> Crystal:
-    """Four atoms without symmetry."""
-    coords = np.array([[0.02, 0.11, 0.31], [0.51, 0.37, 0.72], [0.25, 0.81, 0.07], [0.77, 0.63, 0.44]])
-    return Crystal(
-        species=np.array([26, 14, 8, 8]), frac_coords=coords, basis=UnitCell(4.1, 4.6, 5.3, 85, 95, 101).basis
-    )
 
 
 def flat(points: int = 200, instrument: Instrument = LABORATORY) -> Measurement:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.known_crystals import lopsided
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.refinement import RefinementStart
 from pxrdgen_crystallography.symmetry.symmetrise import invariance_error
 from pxrdgen_gsas2.conventional_phase import conventional_phase
 from pxrdgen_gsas2.refiner import Gsas2Refiner
+from pxrdgen_testing.samples import rutile
 
-from .stand_in import StandIn, corundum, flat, lopsided, rutile, symmetric
+from .stand_in import StandIn, corundum, flat, symmetric
 
 
 @pytest.mark.parametrize("crystal", [rutile(), corundum(), lopsided()], ids=["rutile", "corundum", "lopsided"])

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tests.known_crystals import lopsided, salt
 
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
@@ -29,8 +30,7 @@ from pxrdgen_gsas2.options import Gsas2Options, Gsas2WorkerOptions
 from pxrdgen_gsas2.refiner import Gsas2Refiner
 from pxrdgen_gsas2.simulation import simulate_with_gsas2
 from pxrdgen_testing import BoundCheck, conformance
-
-from .stand_in import rutile
+from pxrdgen_testing.samples import rutile
 
 FloatArray = NDArray[np.float64]
 
@@ -46,12 +46,6 @@ def gsas2_python() -> str:
     if not python:
         pytest.skip("needs GSAS-II: set PXRDGEN_GSAS2_PYTHON to the Python interpreter that has it")
     return python
-
-
-def salt() -> Crystal:
-    """Primitive cell of a face-centred cubic crystal."""
-    basis = 2.82 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    return Crystal(species=np.array([11, 17]), frac_coords=np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), basis=basis)
 
 
 def engine(crystal: Crystal, grid: FloatArray, instrument: Instrument) -> FloatArray:
@@ -99,14 +93,6 @@ def test_the_installation_names_itself() -> None:
     assert answer.gsas2.version
     assert Path(answer.gsas2.folder).name == "GSASII"
     assert isinstance(answer.value["averages_friedel_mates"], bool)
-
-
-def lopsided() -> Crystal:
-    """Four atoms without symmetry, iron among them."""
-    coords = np.array([[0.02, 0.11, 0.31], [0.51, 0.37, 0.72], [0.25, 0.81, 0.07], [0.77, 0.63, 0.44]])
-    return Crystal(
-        species=np.array([26, 14, 8, 8]), frac_coords=coords, basis=UnitCell(4.1, 4.6, 5.3, 85, 95, 101).basis
-    )
 
 
 @pytest.mark.parametrize("crystal", [rutile(), salt(), lopsided()], ids=["rutile", "salt", "lopsided"])

@@ -17,8 +17,9 @@ from pxrdgen_gsas2.conventional_phase import conventional_phase
 from pxrdgen_gsas2.indexing import Gsas2Indexing
 from pxrdgen_gsas2.options import Gsas2Options
 from pxrdgen_gsas2.refiner import Gsas2Refiner, u_groups
+from pxrdgen_testing.samples import rutile
 
-from .stand_in import StandIn, corundum, flat, rutile, symmetric
+from .stand_in import StandIn, corundum, flat, symmetric
 
 
 def test_the_worker_gets_the_asymmetric_unit_in_origin_choice_2() -> None:

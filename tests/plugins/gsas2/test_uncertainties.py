@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.known_crystals import lopsided
 
 from pxrdgen.values.refinement import RefinementStart
 from pxrdgen_gsas2.conventional_phase import conventional_phase
 from pxrdgen_gsas2.refiner import Gsas2Refiner
 
-from .stand_in import StandIn, corundum, flat, lopsided, symmetric
+from .stand_in import StandIn, corundum, flat, symmetric
 
 
 def test_uncertainties_follow_the_atoms_into_the_primitive_cell() -> None:
