@@ -25,7 +25,7 @@ lint: $(VENV)/.stamp-dev
 	$(BIN)/lint-imports
 
 test: $(VENV)/.stamp-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV)

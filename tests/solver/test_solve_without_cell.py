@@ -16,7 +16,15 @@ from pxrdgen_crystallography.diffraction import simulate_profile
 from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_from_pymatgen
 
 FLUORITE = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.463), ["Ca", "F"], [[0, 0, 0], [0.25, 0.25, 0.25]])
-SPEC = pxrdgen.PipelineSpec(generators=(pxrdgen.ComponentSpec(plugin="direct_space"),), refine_best=2)
+SPEC = pxrdgen.PipelineSpec(
+    generators=(pxrdgen.ComponentSpec(plugin="direct_space"),),
+    cells=2,
+    candidates=8,
+    refine_best=2,
+    rounds=2,
+    searches=1,
+    stop_when_solved=False,
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def pattern() -> pxrdgen.PowderPattern:
 
 
 def test_fluorite_is_solved_from_pattern_and_formula_alone(pattern: pxrdgen.PowderPattern) -> None:
-    solution = pxrdgen.solve(pattern, "CaF2", budget=2.0, spec=SPEC)
+    solution = pxrdgen.solve(pattern, "CaF2", spec=SPEC)
     best = solution.best
     assert best is not None
     assert best.space_group_number == 225

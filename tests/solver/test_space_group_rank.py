@@ -46,10 +46,8 @@ class Asked:
         return rank_space_groups(self.prepared, self.problem, self.decomposition)
 
 
-def asked(pattern: PowderPattern, composition: Composition, cell: UnitCell, z: int, group: str | None = None) -> Asked:
-    prepared = prepare(pattern)
-    named = None if group is None else parse_space_group(group)
-    problem = build_problem(pattern, composition, cell=cell, z=z, space_group=named)
+def asked(prepared: PreparedPattern, composition: Composition, cell: UnitCell, z: int) -> Asked:
+    problem = build_problem(prepared.pattern, composition, cell=cell, z=z)
     decomposition = decompose(
         prepared.pattern.two_theta,
         prepared.pattern.intensity,
@@ -67,14 +65,18 @@ def simulated(profile: Profile, crystal: Crystal, cell: UnitCell | None = None) 
     counts = np.random.default_rng(3).poisson(1e4 * profile(crystal, GRID, LABORATORY) + 50.0).astype(float)
     pattern = PowderPattern(two_theta=GRID, intensity=counts, instrument=Instrument(radiation=CUKA))
     composition, z = Composition.from_species(crystal.species).reduced()
-    return asked(pattern, composition, cell or crystal.cell, z)
+    return asked(prepare(pattern), composition, cell or crystal.cell, z)
 
 
 @pytest.fixture(scope="module")
-def anglesite() -> Asked:
+def lead_sulphate() -> PreparedPattern:
+    return prepare(read_pattern(example("pbso4").pattern, registry=default_registry()))
+
+
+@pytest.fixture(scope="module")
+def anglesite(lead_sulphate: PreparedPattern) -> Asked:
     known = example("pbso4")
-    pattern = read_pattern(known.pattern, registry=default_registry())
-    return asked(pattern, parse_formula(known.formula)[0], UnitCell.from_numbers(known.cell), known.z)
+    return asked(lead_sulphate, parse_formula(known.formula)[0], UnitCell.from_numbers(known.cell), known.z)
 
 
 def named(asked_for: Asked, symbol: str) -> Asked:
@@ -173,9 +175,10 @@ def test_an_orthorhombic_crystal_in_a_nearly_cubic_cell_stays_orthorhombic(profi
     assert sum(entry.probability for entry in higher) < 1e-6
 
 
-def test_a_cell_typed_a_tenth_of_a_degree_off_still_leads_to_the_higher_symmetry() -> None:
+def test_a_cell_typed_a_tenth_of_a_degree_off_still_leads_to_the_higher_symmetry(
+    lead_sulphate: PreparedPattern,
+) -> None:
     known = example("pbso4")
-    pattern = read_pattern(known.pattern, registry=default_registry())
     a, b, c = known.cell[:3]
-    slanted = asked(pattern, parse_formula(known.formula)[0], UnitCell(a, c, b, 90, 90.1, 90), known.z)
+    slanted = asked(lead_sulphate, parse_formula(known.formula)[0], UnitCell(a, c, b, 90, 90.1, 90), known.z)
     assert slanted.ranked()[0].space_group.number == 62
