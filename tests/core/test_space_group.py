@@ -52,7 +52,9 @@ def test_an_unknown_symbol_offers_the_nearest() -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 14, 62, 88, 141, 148, 167, 176, 194, 205, 227, 230])
 def test_operations_of_every_setting_form_a_group(number: int) -> None:
-    for group in settings_of(number):
+    settings = settings_of(number)
+    assert {group.number for group in settings} == {number}
+    for group in settings:
         known = {(r.tobytes(), tuple(np.rint(t * 24).astype(int) % 24)) for r, t in _operations(group)}
         assert len(known) == len(group.rotations)
         rotation, translation = group.rotations[-1], group.translations[-1]

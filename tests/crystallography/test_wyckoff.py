@@ -79,6 +79,7 @@ def test_coordinates_are_read_as_they_are_written() -> None:
 def test_orbits_in_the_primitive_cell_map_onto_themselves(symbol: str) -> None:
     group, _ = in_cell(symbol)
     rng = np.random.default_rng(0)
+    assert max(family.multiplicity for family in group.families) == len(group.rotations)
     for family in group.families:
         places = family.places(rng.random(family.freedom))
         images = np.einsum("gij,nj->gni", group.rotations, places) + group.translations[:, None]

@@ -45,6 +45,7 @@ def test_rotating_a_crystal_with_its_lattice_leaves_the_pattern(corpus: Corpus) 
 
 
 def test_atoms_are_sorted_and_cells_are_lower_triangular(corpus: Corpus) -> None:
+    assert corpus.groups
     for group in corpus.groups.values():
         assert bool((group.species.diff(dim=1) >= 0).all())
         assert bool((group.basis.triu(1) == 0).all())

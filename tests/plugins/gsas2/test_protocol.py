@@ -220,10 +220,10 @@ def test_a_disk_too_full_for_the_request_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_worker_needs_nothing_of_pxrdgen() -> None:
-    for path in WORKER.glob("*.py"):
-        lines = path.read_text().splitlines()
-        imports = [line for line in lines if line.lstrip().startswith(("import ", "from "))]
-        assert not [line for line in imports if "pxrdgen" in line], path.name
+    lines = [line.lstrip() for path in WORKER.glob("*.py") for line in path.read_text().splitlines()]
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    assert len(imports) > 20
+    assert not [line for line in imports if "pxrdgen" in line]
 
 
 def test_the_doctor_tells_where_gsas2_comes_from(monkeypatch: pytest.MonkeyPatch, interpreter: Interpreter) -> None:

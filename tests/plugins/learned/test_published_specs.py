@@ -53,6 +53,10 @@ def test_every_pre_trained_encoder_has_a_spec_of_its_own(
     assert made_by.contrastive.temperature == float(temperature.removeprefix("t"))
 
 
+def test_every_learned_component_that_is_shipped_has_a_spec() -> None:
+    assert {path.stem for path in SHIPPED} >= {"flow", "diffusion", "transformer"}
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_weights_were_made_with_the_spec_of_their_name(path: Path) -> None:
     spec, card = read_training_spec(path), verify_weights(default_registry().weights(path.stem).path)
