@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.task import Case, Task, Value
 from pxrdgen_benchmarks.parallel import Workers, unordered
 from pxrdgen_benchmarks.record import Record
@@ -22,10 +23,6 @@ DIED = "WorkerError: the worker process died twice on this case"
 #: told of progress: records so far, how many there will be.
 Watch = Callable[[Sequence[Record], int], None]
 _LONGEST_ERROR = 500
-
-
-class FailedCaseError(Exception):
-    """A case that failed in a way a task has described already; the text becomes the record's error as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +69,10 @@ def do_job(job: Job) -> Record:
     started = time.perf_counter()
     try:
         with time_limit(task.patience(spec)):
-            row = task.measure(job.case, spec)
-    except FailedCaseError as error:
-        return job.record(seconds=_since(started), error=str(error)[:_LONGEST_ERROR])
+            values = _values(task.measure(job.case, spec), job.task)
     except Exception as error:  # every failure is a record that counts as a miss
         return job.record(seconds=_since(started), error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
-    return job.record(seconds=_since(started), values=_values(row))
+    return job.record(seconds=_since(started), values=values)
 
 
 def run_jobs(
@@ -114,8 +109,20 @@ def _task_and_spec(task: str, spec: str) -> tuple[Task, BaseModel]:
     return loaded, loaded.spec_model.model_validate_json(spec)
 
 
-def _values(row: Any) -> dict[str, Value]:
-    return {f.name: getattr(row, f.name) for f in fields(row)} if is_dataclass(row) else dict(row)
+def _values(row: Any, task: str) -> dict[str, Value]:
+    """The fields of a row, looked over: a stranger's task may return anything.
+
+    Raises:
+        BrokenPluginError: it is no dataclass, or a field holds something that no column of a table can.
+    """
+    if not is_dataclass(row):
+        raise BrokenPluginError(f"task {task!r} returned a {type(row).__name__}; expected a frozen dataclass")
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    for name, value in values.items():
+        if value is not None and not isinstance(value, float | int | str | tuple):
+            kind = type(value).__name__
+            raise BrokenPluginError(f"task {task!r} returned {name!r} as a {kind}; expected a number, a flag or text")
+    return values
 
 
 def _since(started: float) -> float:

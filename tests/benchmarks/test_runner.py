@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,11 @@ def test_the_solver_is_shown_what_it_is_told_and_nothing_of_the_answer(
     assert question.pattern.metadata == {}
 
 
+@dataclass(frozen=True)
+class Nested:
+    inner: object
+
+
 def job(case: Case) -> Job:
     return Job(task="solve", variant="v", spec=SPEC.model_dump_json(), case=case)
 
@@ -152,6 +157,15 @@ def test_every_failure_is_a_record_that_counts_as_a_miss(monkeypatch: pytest.Mon
     assert (fine.id, fine.column, fine.bucket, fine.num_atoms, fine.error) == ("CsCl", "clean", "1-4", 2, "")
     assert failed.error == "CellError: no thallium here"
     assert not failed.flag("published")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [({"strict": True}, "task 'solve' returned a dict"), (Nested(inner={"a": 1}), "'inner' as a dict")],
+)
+def test_a_row_is_a_dataclass_of_plain_values(row: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Solving, "measure", lambda *_: row)
+    assert message in do_job(job(cases(Column.CLEAN)[0])).error
 
 
 def results(folder: Path, **run: object) -> ResultsFile[Record]:

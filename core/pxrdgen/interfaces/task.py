@@ -51,7 +51,7 @@ class Task(ABC):
 
     @abstractmethod
     def measure(self, case: Any, spec: Any) -> Any:
-        """The row of a case under a ``spec_model``: a dataclass (or mapping) of :data:`Value`; true flags are hits.
+        """The row of a case under a ``spec_model``: a frozen dataclass of :data:`Value`; true flags are hits.
 
         An exception becomes the error of the case, which counts as a miss.
         """
