@@ -25,22 +25,10 @@ ABOUT = "about.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The files of a suite, as written.
-
-    Args:
-        report: markdown, with all tables.
-        tables, figures: by name.
-        records: parquet, a row a case and variant; ``None`` where nothing was measured.
-        suite: YAML, as run.
-        about: JSON, what a card needs beyond the records.
-    """
+    """The files of a suite, as written: a page with all tables, then everything, by the folder it lies in."""
 
     report: Path
-    tables: tuple[Path, ...]
-    figures: tuple[Path, ...]
-    records: Path | None
-    suite: Path
-    about: Path
+    files: tuple[tuple[str, Path], ...]
 
 
 def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
@@ -50,30 +38,20 @@ def write_outcome(result: SuiteResult, task: Task, folder: Path) -> Outcome:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for old in (folder / name).iterdir():
             old.unlink()
-    written = []
     for name, table in tables.items():
-        for suffix, text in ((".md", table.markdown() + "\n"), (".csv", table.csv())):
-            written.append(folder / "tables" / f"{name}{suffix}")
-            written[-1].write_text(text, encoding="utf-8")
-    figures = []
-    for name, draw in reporting(task).figures(result).items() if result.measured else ():
-        figures.append(folder / "figures" / f"{name}.png")
-        draw(figures[-1])
-    records = [record for variant in result.variants for record in variant.records]
-    suite = folder / "suite.yml"
-    suite.write_text(yaml.safe_dump(result.suite.model_dump(mode="json"), sort_keys=False), "utf-8")
-    about = folder / ABOUT
-    about.write_text(json.dumps(about_run(result), indent=1), "utf-8")
-    report = folder / "report.md"
-    report.write_text(report_text(result, tables, [path.name for path in figures]), "utf-8")
-    return Outcome(
-        report=report,
-        tables=tuple(written),
-        figures=tuple(figures),
-        records=write_parquet(records, folder / "records.parquet") if records else None,
-        suite=suite,
-        about=about,
-    )
+        (folder / "tables" / f"{name}.md").write_text(table.markdown() + "\n", "utf-8")
+        (folder / "tables" / f"{name}.csv").write_text(table.csv(), "utf-8")
+    figures = reporting(task).figures(result) if result.measured else {}
+    for name, draw in figures.items():
+        draw(folder / "figures" / f"{name}.png")
+    single = [folder / "report.md", folder / "suite.yml", folder / ABOUT]
+    single[0].write_text(report_text(result, tables, [f"{name}.png" for name in figures]), "utf-8")
+    single[1].write_text(yaml.safe_dump(result.suite.model_dump(mode="json"), sort_keys=False), "utf-8")
+    single[2].write_text(json.dumps(about_run(result), indent=1), "utf-8")
+    if records := [record for variant in result.variants for record in variant.records]:
+        single.append(write_parquet(records, folder / "records.parquet"))
+    inside = [(name, path) for name in ("tables", "figures") for path in sorted((folder / name).iterdir())]
+    return Outcome(report=single[0], files=(*inside, *(("", path) for path in single)))
 
 
 def about_run(result: SuiteResult) -> dict[str, Any]:

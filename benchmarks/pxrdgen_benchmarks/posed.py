@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,15 +71,8 @@ class ProposesCells(Protocol):
     def grid(self) -> QGrid | None:
         """Where it wants the profile, if it reads any."""
 
-    def with_cells(self, patterns: PatternBatch, species: Tensor, count: int, rng: torch.Generator) -> Cells:
-        """``count`` crystals of ``species`` [N] from one pattern."""
-
-
-class Cells(Protocol):
-    """Coordinates [M, N, 3] and the bases [M, 3, 3] they belong to."""
-
-    frac_coords: Tensor
-    basis: Tensor
+    def with_cells(self, patterns: PatternBatch, species: Tensor, count: int, rng: torch.Generator) -> Any:
+        """``count`` crystals of ``species`` [N] from one pattern: ``frac_coords`` [M, N, 3], ``basis`` [M, 3, 3]."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pxrdgen_benchmarks.record import Record
@@ -12,21 +12,21 @@ from pxrdgen_benchmarks.suite import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class VariantResult:
-    """One spec of a suite, measured.
+    """One spec of a suite.
 
     Args:
         label: what tables call it.
         spec: resolved, plain JSON; as written when it could not be resolved.
         error: why nothing was measured, else empty.
-        records: of all cases.
+        records: of all cases, once it is measured.
         versions: of the components it uses.
     """
 
     label: str
     spec: Mapping[str, Any]
-    error: str
-    records: tuple[Record, ...]
-    versions: Mapping[str, str]
+    error: str = ""
+    records: tuple[Record, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

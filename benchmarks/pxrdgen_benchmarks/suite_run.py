@@ -7,13 +7,14 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from pxrdgen.errors import PxrdgenError, WorkerError
+from pxrdgen.errors import WorkerError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Case, Task
 from pxrdgen.plugins.components import Diagnosis
@@ -35,16 +36,6 @@ RESULTS = "records"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A variant that can run, or why it cannot."""
-
-    label: str
-    spec: dict[str, Any]
-    error: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
 class PreparedSuite:
     """A suite whose data are there; nothing is written yet.
 
@@ -52,14 +43,14 @@ class PreparedSuite:
         suite: at its size.
         task: what it measures.
         data: options of the data, checked.
-        variants: its specs, resolved where they can be.
+        variants: its specs, resolved where they can be; no records yet.
         cases: what is measured under each.
     """
 
     suite: Suite
     task: Task
     data: BaseModel
-    variants: tuple[_Ready, ...]
+    variants: tuple[VariantResult, ...]
     cases: tuple[Case, ...]
 
 
@@ -100,15 +91,17 @@ def run_suite(
     (folder / RESULTS).mkdir(parents=True, exist_ok=True)
     run = {"suite": suite.name, "task": suite.task, "data": prepared.data.model_dump(mode="json")}
     found: list[VariantResult] = []
+    before: list[Record] = []
     total = len(cases) * sum(not variant.error for variant in prepared.variants)
     for variant in prepared.variants:
-        before = [record for result in found for record in result.records]
-        records = [] if variant.error else _measured(
-            variant, cases, run, folder, workers or Workers(), _further(watch, before, total)
-        )  # fmt: skip
-        found.append(_variant_result(variant, records))
+        if not variant.error:
+            tell = None if watch is None else partial(_further, watch, tuple(before), total)
+            records = _measured(variant, cases, run, folder, workers or Workers(), tell)
+            before += records
+            variant = replace(variant, records=tuple(sorted(records, key=lambda record: record.key)))
+        found.append(variant)
         if on_variant is not None:
-            on_variant(found[-1])
+            on_variant(variant)
     return SuiteResult(
         suite=suite,
         variants=tuple(found),
@@ -121,7 +114,7 @@ def run_suite(
 
 
 def _measured(
-    variant: _Ready,
+    variant: VariantResult,
     cases: Sequence[Case],
     run: Mapping[str, object],
     folder: Path,
@@ -135,9 +128,9 @@ def _measured(
     return run_jobs(jobs, ResultsFile(path=file, run=run), workers, watch)
 
 
-def _further(watch: Watch | None, before: Sequence[Record], total: int) -> Watch | None:
+def _further(watch: Watch, before: Sequence[Record], total: int, records: Sequence[Record], _: int) -> None:
     """Progress of a variant told as progress of the suite."""
-    return None if watch is None else lambda records, _: watch([*before, *records], total)
+    watch([*before, *records], total)
 
 
 def file_name(label: str) -> str:
@@ -158,21 +151,19 @@ def data_sha256(cases: Sequence[Case]) -> str:
     return digest.hexdigest()
 
 
-def _ready(variant: Variant, task: Task, name: str) -> _Ready:
+def _ready(variant: Variant, task: Task, name: str) -> VariantResult:
     """The spec resolved and its components built once, to see that they can be."""
-    registry, where = default_registry(), f"{name} {variant.label}"
+    registry, label = default_registry(), variant.label
     try:
-        spec = validated(task.spec_model, variant.spec, where)
+        spec = validated(task.spec_model, variant.spec, f"{name} {label}")
         resolved = resolve_spec(spec, registry)
         versions = component_versions(spec, registry)
         _build_all(resolved, registry)
         if absent := task.absent(resolved):
             raise WorkerError(absent)
-    except PxrdgenError as error:
-        return _Ready(label=variant.label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
     except Exception as error:  # a stranger's component may do anything
-        return _Ready(label=variant.label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
-    return _Ready(label=variant.label, spec=resolved.model_dump(mode="json"), versions=versions)
+        return VariantResult(label=label, spec=variant.spec, error=f"{type(error).__name__}: {error}")
+    return VariantResult(label=label, spec=resolved.model_dump(mode="json"), versions=versions)
 
 
 def _build_all(spec: BaseModel, registry: Registry) -> None:
@@ -202,16 +193,6 @@ def _diagnosed(kind: ComponentKind, wanted: ComponentSpec, registry: Registry) -
 
 #: built by training, inside the measurement.
 _LEARNED = (ComponentKind.ENCODER, ComponentKind.STRUCTURE_ENCODER, ComponentKind.DENOISER)
-
-
-def _variant_result(variant: _Ready, records: Sequence[Record]) -> VariantResult:
-    return VariantResult(
-        label=variant.label,
-        spec=variant.spec,
-        error=variant.error,
-        records=tuple(sorted((r for r in records if r.variant == variant.label), key=lambda record: record.key)),
-        versions=variant.versions,
-    )
 
 
 def sha256_of(value: object) -> str:

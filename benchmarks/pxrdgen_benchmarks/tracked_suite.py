@@ -32,13 +32,8 @@ class TrackedSuite:
         """Hashes, tables, figures, report."""
         digests = {"specs_sha256": result.spec_sha256, "data_sha256": result.data_sha256, "code": code_digest()}
         self.run.log_params({"selection": result.selection, **digests})
-        for path in outcome.tables:
-            self.run.log_file(path, "tables")
-        for path in outcome.figures:
-            self.run.log_file(path, "figures")
-        for file in (outcome.report, outcome.suite, outcome.about, outcome.records):
-            if file is not None:
-                self.run.log_file(file)
+        for inside, path in outcome.files:
+            self.run.log_file(path, inside)
 
 
 @contextmanager

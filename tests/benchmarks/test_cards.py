@@ -108,10 +108,8 @@ def test_a_suite_leaves_a_card_with_digests_rates_and_rmse(tmp_path: Path) -> No
     ]
     records.append(Record(variant="ours", id="4", column="clean", bucket="1-4", num_atoms=2, error="ValueError: no"))
     suite = Suite(name="tiny", title="Tiny", task="solve", headline=["strict"])
-    ours = VariantResult(
-        label="ours", spec={"seed": 0}, error="", records=tuple(records), versions={"refiner r": "p 1"}
-    )
-    gone = VariantResult(label="gone", spec={}, error="UnknownComponentError: no", records=(), versions={})
+    ours = VariantResult(label="ours", spec={"seed": 0}, records=tuple(records), versions={"refiner r": "p 1"})
+    gone = VariantResult(label="gone", spec={}, error="UnknownComponentError: no")
     result = SuiteResult(
         suite=suite,
         variants=(ours, gone),

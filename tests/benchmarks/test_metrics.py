@@ -53,7 +53,7 @@ def record(column: Column = Column.CLEAN, bucket: str = "1-4", error: str = "", 
 def result(records: list[Record]) -> SuiteResult:
     return SuiteResult(
         suite=Suite(name="s"),
-        variants=(VariantResult(label="v", spec={}, error="", records=tuple(records), versions={}),),
+        variants=(VariantResult(label="v", spec={}, records=tuple(records)),),
         columns=tuple(dict.fromkeys(record.column for record in records)),
         weights=TWO,
         selection="",

@@ -314,12 +314,12 @@ def test_every_record_is_in_the_parquet_file(salts: Path, tmp_path: Path) -> Non
 
     result = run(suite(salts, grid={"samples": [1, 2]}), tmp_path / "out")
     outcome = write_outcome(result, load_task("sampling"), tmp_path / "out")
-    assert outcome.records is not None
-    table = pq.read_table(outcome.records).to_pylist()
+    files = {path.name: path for _, path in outcome.files}
+    table = pq.read_table(files["records.parquet"]).to_pylist()
     assert len(table) == 8
     assert {row["variant"] for row in table} == {"samples=1", "samples=2"}
     assert {row["id"] for row in table} == {name for name, *_ in SALTS}
-    assert all(path.stat().st_size > 2000 for path in outcome.figures)
+    assert all(path.stat().st_size > 2000 for inside, path in outcome.files if inside == "figures")
     csv = (tmp_path / "out" / "tables" / "matches.csv").read_text().splitlines()
     assert csv[0] == "variant,column,hit,1-4,all"
 

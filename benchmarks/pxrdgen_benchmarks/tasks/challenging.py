@@ -98,25 +98,19 @@ class Challenging(SolveTask):
         return HardRow(**own, geometry=geometry, assigned=row.strict if geometry and close else None)
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """A line a kind."""
+        """A line a kind and count; ``assigned`` and ``strict without H`` are of those crystals alone that can tell."""
         hits = {"strict": flag("strict"), "geometry": flag("geometry"), "published": flag("published")}
-        lines = []
-        for variant, column, records in groups(result):
-            judged = [record for record in records if record.values.get("assigned") is not None]
-            light = [record for record in records if record.values.get("strict_without_h") is not None]
-            rates = [whole(records, hit, {}) for hit in hits.values()]
-            assigned = whole(judged, flag("assigned"), {}) if judged else "–"
-            heavy = whole(light, flag("strict_without_h"), {}) if light else "–"
-            lines.append((variant, column, *rates, assigned, heavy))
-        kinds = Table(
-            title="What is hard, % [95 % interval] (n). Geometry: elements up to 3 apart in Z taken for one. "
-            "Assigned: of those with the right geometry and such elements, every atom is the right one",
-            header=("variant", "kind", *hits, "assigned", "strict without H"),
-            rows=tuple(lines),
-        )
+        among = {"assigned": "assigned", "strict_without_h": "strict without H"}
+        lines = [
+            (variant, column, said, whole(judged, flag(name), {}))
+            for variant, column, records in groups(result)
+            for name, said in among.items()
+            if (judged := [record for record in records if record.values.get(name) is not None])
+        ]
+        title = "Of the crystals that can tell, % [95 % interval] (n). Assigned: of those with the right geometry"
         return {
-            "kinds": kinds,
-            "by_size": rate_table(result, hits, title="The same by size"),
+            "kinds": rate_table(result, hits, title="Hard kinds; geometry: elements up to 3 apart in Z taken for one"),
+            "among": Table(title=title, header=("variant", "kind", "hit", "share"), rows=tuple(lines)),
             "rms": number_table(result, {"rms": "rms, (V/N)^(1/3)"}, title="Distance of matched sites"),
             "verdicts": solving_tables(result)["verdicts"],
         }
