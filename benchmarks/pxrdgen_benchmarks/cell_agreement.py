@@ -74,4 +74,4 @@ def _angles(cell: UnitCell, wavelength: float, high: float) -> FloatArray:
 def _changes() -> FloatArray:
     """[3480, 3, 3] matrices of -1, 0 and 1 with determinant 1."""
     every = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=9))).reshape(-1, 3, 3)
-    return every[np.rint(np.linalg.det(every)) == 1]
+    return np.asarray(every[np.rint(np.linalg.det(every)) == 1])

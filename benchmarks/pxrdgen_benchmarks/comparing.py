@@ -9,7 +9,7 @@ from typing import Any
 from pxrdgen.errors import DatasetError, OptionError, nearest
 from pxrdgen_benchmarks.comparison import Comparison, compared
 from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.results_file import read_lines
+from pxrdgen_benchmarks.results_file import read_records
 from pxrdgen_benchmarks.subsets import load_subset
 from pxrdgen_benchmarks.suite_run import RESULTS
 from pxrdgen_benchmarks.tables import Table
@@ -36,7 +36,7 @@ def stored_variants(folder: Path) -> dict[str, StoredVariant]:
         raise DatasetError(f"got {folder}, which holds no results; expected a folder that 'pxrdgen bench' wrote")
     found = {}
     for file in files:
-        head, records = read_lines(file, Record.from_mapping)
+        head, records = read_records(file)
         run: Any = head["run"]
         label = str(run.get("variant", file.stem)) if isinstance(run, dict) else file.stem
         found[label] = StoredVariant(label=label, run=run, records=tuple(records))

@@ -75,9 +75,7 @@ def do_job(job: Job) -> Record:
     return job.record(seconds=_since(started), values=values)
 
 
-def run_jobs(
-    jobs: Sequence[Job], results: ResultsFile[Record], workers: Workers, watch: Watch | None = None
-) -> list[Record]:
+def run_jobs(jobs: Sequence[Job], results: ResultsFile, workers: Workers, watch: Watch | None = None) -> list[Record]:
     """Do what the results file lacks, each record written as soon as it is there; all records of these jobs.
 
     Args:

@@ -5,45 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from pxrdgen.errors import DatasetError, OptionError, OutputError
 from pxrdgen_benchmarks.record import Record
 
 
-class Line(Protocol):
-    """What a results file holds, such as a :class:`~pxrdgen_benchmarks.record.Record`."""
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Names the line within a run."""
-
-    def to_json(self) -> str:
-        """One line of text."""
-
-
-AnyLine = TypeVar("AnyLine", bound=Line)
-
-
 @dataclass(frozen=True, kw_only=True)
-class ResultsFile(Generic[AnyLine]):
-    """Rows of one run on disk.
+class ResultsFile:
+    """Records of one spec of a run on disk.
 
     Args:
         path: of the file; its folder must exist.
         run: what must agree for rows to belong together (subset, resolved spec); plain JSON.
-        parse: makes a row of what a line holds.
     """
 
     path: Path
     run: Mapping[str, object] = field(default_factory=dict)
-    parse: Callable[[Mapping[str, object]], AnyLine] = Record.from_mapping  # type: ignore[assignment]
 
-    def open(self) -> list[AnyLine]:
+    def open(self) -> list[Record]:
         """Begin the file, or continue it: a line cut short by a kill is dropped. Returns the finished rows.
 
         Raises:
@@ -65,7 +49,7 @@ class ResultsFile(Generic[AnyLine]):
             raise OutputError(
                 f"got the results file {self.path}, which cannot be written ({error.strerror})"
             ) from error
-        head, rows = read_lines(self.path, self.parse)
+        head, rows = read_records(self.path)
         if head.get("run") != json.loads(json.dumps(self.run)):
             raise OptionError(
                 f"got {self.path}, which holds another run: {json.dumps(head.get('run'))}; "
@@ -75,7 +59,7 @@ class ResultsFile(Generic[AnyLine]):
             self._append({"note": "continued with other code", "code": code_digest()})
         return rows
 
-    def append(self, rows: Iterable[AnyLine]) -> None:
+    def append(self, rows: Iterable[Record]) -> None:
         """Add finished rows, each in one write that reaches the disk."""
         for row in rows:
             self._write(row.to_json())
@@ -92,7 +76,7 @@ class ResultsFile(Generic[AnyLine]):
             os.close(handle)
 
 
-def read_lines(path: Path, parse: Callable[[Mapping[str, object]], AnyLine]) -> tuple[dict[str, object], list[AnyLine]]:
+def read_records(path: Path) -> tuple[dict[str, object], list[Record]]:
     """The first line and the rows of a results file; a last line without its end is left out.
 
     Raises:
@@ -105,7 +89,7 @@ def read_lines(path: Path, parse: Callable[[Mapping[str, object]], AnyLine]) -> 
         raise DatasetError(f"got {path}, which cannot be read as results ({error})") from error
     if not lines or not all(isinstance(line, dict) for line in lines) or "run" not in lines[0]:
         raise DatasetError(f"got {path}, which is not a results file; its first line names the run")
-    return lines[0], [parse(line) for line in lines[1:] if "note" not in line]
+    return lines[0], [Record.from_mapping(line) for line in lines[1:] if "note" not in line]
 
 
 def codes_of(path: Path) -> tuple[str, ...]:

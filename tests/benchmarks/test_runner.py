@@ -19,7 +19,7 @@ from pxrdgen_benchmarks.cases import Case, Column, Question, SimulatedCase, Told
 from pxrdgen_benchmarks.jobs import Job, do_job, run_jobs
 from pxrdgen_benchmarks.parallel import Done, Workers
 from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.results_file import ResultsFile, read_lines
+from pxrdgen_benchmarks.results_file import ResultsFile, read_records
 from pxrdgen_benchmarks.solved_row import SolvedRow
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_benchmarks.tasks.solving import Solving
@@ -168,7 +168,7 @@ def test_a_row_is_a_dataclass_of_plain_values(row: object, message: str, monkeyp
     assert message in do_job(job(cases(Column.CLEAN)[0])).error
 
 
-def results(folder: Path, **run: object) -> ResultsFile[Record]:
+def results(folder: Path, **run: object) -> ResultsFile:
     return ResultsFile(path=folder / "results.jsonl", run=run)
 
 
@@ -199,7 +199,7 @@ def test_a_line_cut_short_is_dropped_and_done_again(tmp_path: Path) -> None:
     whole, path = done(tmp_path, Column.RANDOM), results(tmp_path).path
     path.write_bytes(path.read_bytes()[:-25])
     assert done(tmp_path, Column.RANDOM) == whole
-    assert len(read_lines(path, Record.from_mapping)[1]) == 2
+    assert len(read_records(path)[1]) == 2
 
 
 def test_results_of_another_run_are_not_mixed_in(tmp_path: Path) -> None:

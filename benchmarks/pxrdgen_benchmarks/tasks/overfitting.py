@@ -61,9 +61,7 @@ class OverfittingSpec(BaseModel):
     limit: int = Field(default=6_000, ge=1, description="steps at a constant learning rate, at most")
     cooldown: int = Field(default=3_000, ge=1, description="steps after that, the rate falling to zero")
     samples: int = Field(default=4, ge=1, description="from each crystal at a milestone")
-    sampling: dict[str, JsonValue] = Field(
-        default_factory=lambda: {"steps": 25}, description="options of the sampler: steps, sampler"
-    )
+    sampling: dict[str, JsonValue] = Field(default={"steps": 25}, description="options of the sampler: steps, sampler")
 
 
 class OverfittingData(BaseModel):
@@ -180,7 +178,7 @@ class Overfitting(Task):
 
     def patience(self, spec: Any) -> float:
         """Days: a step may take seconds."""
-        return 600.0 + 10.0 * (spec.limit + spec.cooldown)
+        return float(600.0 + 10.0 * (spec.limit + spec.cooldown))
 
 
 def overfitting_row(milestones: Sequence[Milestone]) -> OverfittingRow:
