@@ -16,6 +16,7 @@ from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.elements import SYMBOLS
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.space_group import SpaceGroup
+from pxrdgen_benchmarks.perturbed import Texture
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.powder_line.widths import line_widths
 
@@ -28,18 +29,6 @@ BACKGROUND_POINTS = 40
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToldTexture:
-    """Texture as Fox is told: plane ``axis`` in the conventional cell, March-Dollase ``ratio`` r.
-
-    Fox's correction is the mean over equivalent planes of (r^2 c + (1 - c) / r)^(-3/2), as ours
-    (``TextureMarchDollase::CalcCorr`` of ObjCryst++).
-    """
-
-    axis: tuple[float, float, float]
-    ratio: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class FoxProblem:
     """What Fox is told.
 
@@ -48,7 +37,8 @@ class FoxProblem:
         cell: conventional.
         space_group: in the setting of the cell.
         sites: atomic number of each independent atom.
-        texture: of the sample; it stays as told.
+        texture: of the sample, in that cell; it stays as told. Fox takes the mean over equivalent planes of
+            (r^2 c + (1 - c) / r)^(-3/2), as we do (``TextureMarchDollase::CalcCorr`` of ObjCryst++).
     """
 
     prepared: PreparedPattern
@@ -56,7 +46,7 @@ class FoxProblem:
     cell: UnitCell
     space_group: SpaceGroup
     sites: Sequence[int]
-    texture: ToldTexture | None = None
+    texture: Texture | None = None
 
 
 def fox_input(problem: FoxProblem, trials: int) -> str:
@@ -161,7 +151,7 @@ def _pattern(problem: FoxProblem) -> list[str]:
     ]
 
 
-def _texture(told: ToldTexture | None) -> list[str]:
+def _texture(told: Texture | None) -> list[str]:
     if told is None:
         return []
     named = (("Fraction", 1.0), ("MarchCoeff", told.ratio), *zip("HKL", told.axis, strict=True))

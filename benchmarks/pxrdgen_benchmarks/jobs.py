@@ -91,7 +91,7 @@ def run_jobs(jobs: Sequence[Job], results: ResultsFile, workers: Workers, watch:
     tell(records, len(jobs))
     for finished in unordered(do_job, [job for job in jobs if job.key not in done], workers):
         record = finished.item.record(error=DIED) if finished.result is None else finished.result
-        results.append([record])
+        results.append(record)
         records.append(record)
         tell(records, len(jobs))
     return records

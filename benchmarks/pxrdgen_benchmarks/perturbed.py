@@ -29,9 +29,9 @@ TEXTURE_AXES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Texture:
-    """Crystallites lie on the planes ``axis`` (indices in the crystal's cell); March-Dollase ``ratio``, 1 for none."""
+    """Crystallites lie on the planes ``axis`` (indices in the cell at hand); March-Dollase ``ratio``, 1 for none."""
 
-    axis: tuple[int, int, int]
+    axis: tuple[float, float, float]
     ratio: float
 
 

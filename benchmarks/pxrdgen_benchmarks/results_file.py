@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -59,10 +59,9 @@ class ResultsFile:
             self._append({"note": "continued with other code", "code": code_digest()})
         return rows
 
-    def append(self, rows: Iterable[Record]) -> None:
-        """Add finished rows, each in one write that reaches the disk."""
-        for row in rows:
-            self._write(row.to_json())
+    def append(self, record: Record) -> None:
+        """Add a finished record, in one write that reaches the disk."""
+        self._write(record.to_json())
 
     def _append(self, line: Mapping[str, object]) -> None:
         self._write(json.dumps(line))

@@ -122,7 +122,8 @@ def test_a_suite_leaves_a_card_with_digests_rates_and_rmse(tmp_path: Path) -> No
     file = ResultsFile(path=tmp_path / "records" / "ours.jsonl", run={"variant": "ours"})
     file.path.parent.mkdir()
     file.open()
-    file.append(records)
+    for record in records:
+        file.append(record)
     write_outcome(result, load_task("solve"), tmp_path)
     card_of_run(tmp_path, caveats=["five crystals"]).write(tmp_path / "cards" / "tiny.yml")
     (card,) = read_cards(tmp_path / "cards")

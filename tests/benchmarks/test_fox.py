@@ -15,10 +15,10 @@ import pytest
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, simulated_cases
-from pxrdgen_benchmarks.fox_input import FoxProblem, ToldTexture, fox_input
+from pxrdgen_benchmarks.fox_input import FoxProblem, fox_input
 from pxrdgen_benchmarks.fox_run import fox_program, places_in, run_fox, structures
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
-from pxrdgen_benchmarks.perturbed import perturbed_task
+from pxrdgen_benchmarks.perturbed import Texture, perturbed_task
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_benchmarks.tasks import beside_fox
 from pxrdgen_benchmarks.tasks.beside_fox import BesideFox, FoxSpec, Program, known_of
@@ -102,7 +102,7 @@ def test_fox_solves_rutile_in_seconds(told: FoxProblem, rutile: Crystal) -> None
 
 def test_fox_is_told_the_texture_and_leaves_it_alone(told: FoxProblem) -> None:
     assert ET.fromstring(fox_input(told, 1000)).find(".//TextureMarchDollase") is None  # noqa: S314
-    textured = replace(told, texture=ToldTexture(axis=(1.0, 0.0, 1.0), ratio=0.8))
+    textured = replace(told, texture=Texture(axis=(1.0, 0.0, 1.0), ratio=0.8))
     phase = ET.fromstring(fox_input(textured, 1000)).find(  # noqa: S314
         "PowderPattern/PowderPatternCrystal/TextureMarchDollase/TexturePhaseMarchDollase"
     )

@@ -24,10 +24,10 @@ from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.evaluate import solve
-from pxrdgen_benchmarks.fox_input import FoxProblem, ToldTexture
+from pxrdgen_benchmarks.fox_input import FoxProblem
 from pxrdgen_benchmarks.fox_run import fox_program, run_fox
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
-from pxrdgen_benchmarks.perturbed import perturbed_task
+from pxrdgen_benchmarks.perturbed import Texture, perturbed_task
 from pxrdgen_benchmarks.posed import posed_of
 from pxrdgen_benchmarks.subsets import val_entries
 from pxrdgen_crystallography.space_group_symbols import parse_space_group
@@ -96,7 +96,7 @@ class Known:
 
     question: Question
     sites: tuple[int, ...]
-    texture: ToldTexture | None
+    texture: Texture | None
 
 
 class BesideFox(Task):
@@ -163,7 +163,7 @@ def known_of(case: SimulatedCase) -> Known:
     if case.column == Column.PERTURBED and (made := perturbed_task(case.truth, case.index).texture) is not None:
         # indices of a plane go with the rows of the basis
         plane = conventional @ np.array(made.axis, dtype=np.float64)
-        texture = ToldTexture(ratio=made.ratio, axis=(float(plane[0]), float(plane[1]), float(plane[2])))
+        texture = Texture(ratio=made.ratio, axis=(float(plane[0]), float(plane[1]), float(plane[2])))
     return Known(
         question=replace(
             question,

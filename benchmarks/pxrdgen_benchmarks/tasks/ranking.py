@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pxrdgen.values.crystal import Crystal
     from pxrdgen_solver.loop.components import Components
     from pxrdgen_solver.question.pose import Posed
-    from pxrdgen_solver.search.pool import Pool
 
 #: the steps in their order, as tables call them.
 STAGES = {
@@ -124,58 +123,36 @@ class Ranking(CrystalTask):
 
 
 def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) -> dict[str, list[Crystal]]:
-    """The list of structures after each step, best first as far as the step can tell."""
+    """The list of structures after each step, best first as far as the step can tell; from the search on the solve
+    loop's own."""
     import torch
 
     from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
     from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
     from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
-    from pxrdgen_solver.answer.finalists import Symmetriser, distinct
-    from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
-    from pxrdgen_solver.search.budget import Budget
-    from pxrdgen_solver.search.checked import refine_checked
-    from pxrdgen_solver.search.search import Search
+    from pxrdgen_solver.loop.attempt import AlternativeSearch
+    from pxrdgen_solver.loop.settings import SolveSettings
 
     torch.set_num_threads(1)
-    rng = torch.Generator().manual_seed(spec.seed)
-    target = posed.target
+    rng, target = torch.Generator().manual_seed(spec.seed), posed.target
     batches = [
         generator.begin(posed.problem, target).generate(posed.problem, target, spec.candidates, rng)
         for generator in components.generators.values()
     ]
-    samples = [crystal for batch in batches for crystal in crystals_of(posed, batch.frac_coords)]
-    model = GroupedModel(target)
+    coords, model = torch.cat([batch.frac_coords for batch in batches]), GroupedModel(target)
     contacts = ContactPenalty(target.species, target.basis)
-    coords = torch.cat([batch.frac_coords for batch in batches])
     fit = fit_coordinates(model, model.start(coords), iterations=22, contacts=contacts)
-    order = torch.argsort(fit.score)
-    (stretch,) = Budget(seconds=spec.budget_s or 20.0).stretches(looks=False)
-    search = Search(
-        posed.problem,
-        target,
-        components.generators,
-        candidates=spec.candidates,
-        rng=rng,
-        clock=time.process_time,
-    )
-    search.run(stretch)
-    if search.found is None:
-        return {"sample": samples}
-    pool = search.found
-    finalists = distinct(Symmetriser(target).finalists(pool), spec.refine_best)
-    measurement = posed.measurement()
-    refined = [refine_checked(components.refiner, measurement, finalist.start()) for finalist in finalists]
-    ranking = without_twins(ranked(finalists, refined, points_in_peaks(posed.decomposition)))
+    settings = SolveSettings.of(spec, time.process_time)
+    attempt = AlternativeSearch(posed, components, settings, settings.budget, lambda *_: None).run()
+    pool = [] if attempt.pool is None else [attempt.pool.fit]
     return {
-        "sample": samples,
-        "fitted": crystals_of(posed, fit.parameters.frac_coords[order]),
-        "searched": _pool_crystals(posed, pool),
-        "symmetrised": [finalist.crystal for finalist in finalists],
-        "refined": [entry.refinement.crystal for entry in ranking],
+        "sample": crystals_of(posed, coords),
+        "fitted": crystals_of(posed, fit.parameters.frac_coords[torch.argsort(fit.score)]),
+        "searched": [
+            crystal
+            for found in pool
+            for crystal in crystals_of(posed, found.parameters.frac_coords[torch.argsort(found.score)])
+        ],
+        "symmetrised": [finalist.crystal for finalist in attempt.finalists],
+        "refined": [entry.refinement.crystal for entry in attempt.ranking()],
     }
-
-
-def _pool_crystals(posed: Posed, pool: Pool) -> list[Crystal]:
-    import torch
-
-    return crystals_of(posed, pool.fit.parameters.frac_coords[torch.argsort(pool.fit.score)])

@@ -31,6 +31,7 @@ class Attempt:
 
     Args:
         posed: the problem with the fitted cell, the ranked space groups and notes; its decomposition.
+        pool: what the search left; ``None`` when it found nothing.
         finalists, refinements: refined structures, in no order.
         rounds: of the search.
         interrupted: whether the user ended it.
@@ -38,6 +39,7 @@ class Attempt:
     """
 
     posed: Posed
+    pool: Pool | None
     finalists: list[Finalist]
     refinements: list[RefinementResult]
     rounds: int
@@ -139,6 +141,7 @@ class AlternativeSearch:
         problem = replace(self._posed.problem, notes=(*self._posed.problem.notes, *notes))
         return Attempt(
             posed=replace(self._posed, problem=problem),
+            pool=joined.pool,
             finalists=finalists,
             refinements=refinements,
             rounds=joined.pool.rounds if joined.pool is not None else 0,
