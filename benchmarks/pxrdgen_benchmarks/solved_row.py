@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Case
@@ -13,6 +13,9 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms, without_hyd
 
 if TYPE_CHECKING:
     from pxrdgen.values.solution import Solution
+
+#: figures of the evidence that a row keeps.
+EVIDENCE = ("gof", "excess", "gap", "shortest_contact", "unexplained", "misfit", "freedom")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +66,9 @@ def solved_row(solution: Solution, case: Case) -> SolvedRow:
     row = matched_row([candidate.crystal for candidate in solution.candidates], case)
     rounds = solution.provenance.get("rounds", 0)
     row = replace(row, verdict=str(solution.verdict), rounds=rounds if isinstance(rounds, int) else 0)
-    if (evidence := solution.evidence) is not None:
-        row = replace(
-            row,
-            gof=_finite(evidence.gof),
-            excess=_finite(evidence.excess),
-            gap=_finite(evidence.gap),
-            shortest_contact=_finite(evidence.shortest_contact),
-            unexplained=_finite(evidence.unexplained),
-            misfit=_finite(evidence.misfit),
-            freedom=_finite(evidence.freedom),
-        )
+    if solution.evidence is not None:
+        figures: dict[str, Any] = {name: _finite(getattr(solution.evidence, name)) for name in EVIDENCE}
+        row = replace(row, **figures)
     if (best := solution.best) is not None:
         row = replace(
             row,

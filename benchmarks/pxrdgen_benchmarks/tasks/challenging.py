@@ -17,7 +17,7 @@ from pxrdgen_benchmarks.hard_cases import CLOSE, is_paper_compound, merged, near
 from pxrdgen_benchmarks.metrics import STRICT, match_rms
 from pxrdgen_benchmarks.solved_row import SolvedRow, solved_row
 from pxrdgen_benchmarks.solving_tables import solving_tables
-from pxrdgen_benchmarks.subsets import shared_folder
+from pxrdgen_benchmarks.subsets import load_subset, shared_folder
 from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table, whole
 from pxrdgen_benchmarks.tables import Table
@@ -25,9 +25,6 @@ from pxrdgen_benchmarks.tasks.solving import SolveTask
 
 if TYPE_CHECKING:
     from pxrdgen.values.crystal import Crystal
-
-#: sizes of the buckets.
-_SIZES = (("1-4", 4), ("5-8", 8), ("9-12", 12), ("13-20", 20))
 
 
 class ChallengingData(BaseModel):
@@ -63,12 +60,12 @@ class Challenging(SolveTask):
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """Crystals by kind; one may be of several."""
-        pool = _pool(data)
+        pool, sizes = _pool(data), load_subset("val-120")
         return [
             SimulatedCase(
                 id=pool[place][0].name,
                 column=kind,
-                bucket=_bucket(len(pool[place][0])),
+                bucket=sizes.bucket(len(pool[place][0])),
                 truth=pool[place][0],
                 space_group=pool[place][1],
                 index=place,
@@ -147,7 +144,3 @@ def _pool(data: ChallengingData) -> list[tuple[Crystal, int]]:
     ]
     order = np.random.default_rng(5).permutation(len(pool))
     return [pool[place] for place in order[: data.pool]]
-
-
-def _bucket(size: int) -> str:
-    return next((label for label, most in _SIZES if size <= most), "over 20")

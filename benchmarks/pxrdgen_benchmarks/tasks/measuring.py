@@ -60,18 +60,10 @@ class Measuring(SolveTask):
         return tables
 
 
-#: columns of the table of patterns: value name, header, factor.
-_COLUMNS = (
-    ("strict", "strict", 1.0),
-    ("published", "published", 1.0),
-    ("any_strict", "strict, any ranked", 1.0),
-    ("strict_without_h", "strict without H", 1.0),
-    ("verdict", "verdict", 1.0),
-    ("r_wp", "Rwp %", 100.0),
-    ("r_wp_without_background", "Rwp without background %", 100.0),
-    ("excess", "excess", 1.0),
-    ("space_group_found", "space group", 1.0),
-    ("space_group_true", "true", 1.0),
+#: values of the table of patterns.
+_SHOWN = (
+    *("strict", "published", "any_strict", "strict_without_h", "verdict", "r_wp", "r_wp_without_background", "excess"),
+    *("space_group_found", "space_group_true"),
 )
 
 
@@ -79,22 +71,15 @@ def pattern_table(records: Sequence[Record], label: str) -> Table:
     """One line a pattern."""
     return Table(
         title=f"Measured patterns: {label}",
-        header=("pattern", "atoms", *(header for _, header, _ in _COLUMNS), "error"),
+        header=("pattern", "atoms", *_SHOWN, "error"),
         rows=tuple(
-            (
-                record.id,
-                str(record.num_atoms),
-                *(_shown(record.values.get(name), factor) for name, _, factor in _COLUMNS),
-                record.error,
-            )
-            for record in sorted(records, key=lambda record: (record.num_atoms, record.id))
+            (r.id, str(r.num_atoms), *(_said(r.values.get(name)) for name in _SHOWN), r.error)
+            for r in sorted(records, key=lambda record: (record.num_atoms, record.id))
         ),
     )
 
 
-def _shown(value: Value, factor: float) -> str:
+def _said(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value * factor:.2f}"
-    return "" if value is None else str(value)
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
