@@ -87,7 +87,7 @@ def run_jobs(jobs: Sequence[Job], results: ResultsFile, workers: Workers, watch:
     wanted = {job.key for job in jobs}
     records = [record for record in results.open() if record.key in wanted]
     done = {record.key for record in records}
-    tell = watch or _unwatched
+    tell = watch or (lambda *_: None)
     tell(records, len(jobs))
     for finished in unordered(do_job, [job for job in jobs if job.key not in done], workers):
         record = finished.item.record(error=DIED) if finished.result is None else finished.result
@@ -95,10 +95,6 @@ def run_jobs(jobs: Sequence[Job], results: ResultsFile, workers: Workers, watch:
         records.append(record)
         tell(records, len(jobs))
     return records
-
-
-def _unwatched(records: Sequence[Record], total: int) -> None:
-    del records, total
 
 
 @lru_cache(maxsize=1)

@@ -8,9 +8,8 @@ import numpy as np
 
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.comparison import bootstrap
-from pxrdgen_benchmarks.metrics import Count, stratified, wilson
 from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.suite_tables import counts, finite, flag
+from pxrdgen_benchmarks.suite_tables import finite, flag, rate_of
 
 
 def numbers_of(records: Sequence[Record], names: Sequence[str], weights: Mapping[str, float]) -> list[Number]:
@@ -21,10 +20,7 @@ def numbers_of(records: Sequence[Record], names: Sequence[str], weights: Mapping
         variant = chosen[0].variant
         for name in names:
             if any(isinstance(record.values.get(name), bool) for record in chosen):
-                by_bucket = counts(chosen, flag(name))
-                full = bool(weights) and set(weights) == set(by_bucket)
-                rate = stratified(by_bucket, weights) if full else wilson(_sum(list(by_bucket.values())))
-                found.append(Number.of_rate(variant, column, name, rate))
+                found.append(Number.of_rate(variant, column, name, rate_of(chosen, flag(name), weights)))
             elif values := finite(chosen, name):
                 found.append(_mean(variant, column, name, values))
     return found
@@ -34,7 +30,3 @@ def _mean(variant: str, column: str, name: str, values: Sequence[float]) -> Numb
     low, high = bootstrap(np.array(values), ["all"] * len(values), {})
     mean = sum(values) / len(values)
     return Number(variant=variant, column=column, name=f"mean {name}", value=mean, low=low, high=high, n=len(values))
-
-
-def _sum(some: Sequence[Count]) -> Count:
-    return Count(hits=sum(count.hits for count in some), n=sum(count.n for count in some))

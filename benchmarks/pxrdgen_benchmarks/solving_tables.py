@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pxrdgen_benchmarks.cases import CONTROLS, Column
-from pxrdgen_benchmarks.metrics import Count, wilson
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table
-from pxrdgen_benchmarks.tables import Table, percent
+from pxrdgen_benchmarks.suite_tables import flag, groups, number_table, rate_table, whole
+from pxrdgen_benchmarks.tables import Table
 
 #: what counts as a match, and how tables call it.
 MATCHES = {
@@ -87,7 +86,7 @@ def _share(
 ) -> str:
     """Hits among those records that count; all by default."""
     counted = [record for record in records if among is None or among(record)]
-    return percent(wilson(Count(hits=sum(hit(record) for record in counted), n=len(counted))))
+    return whole(counted, hit, {})
 
 
 def _named(column: str) -> str:

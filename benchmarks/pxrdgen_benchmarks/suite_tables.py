@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pxrdgen_benchmarks.metrics import Count, mean, stratified, wilson
+from pxrdgen_benchmarks.metrics import Count, Rate, mean, stratified, wilson
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.tables import Table, percent
 
@@ -45,12 +45,17 @@ def counts(records: Sequence[Record], hit: Hit) -> dict[str, Count]:
     }
 
 
-def whole(records: Sequence[Record], hit: Hit, weights: Mapping[str, float]) -> str:
-    """``82.7 [79, 86] (120)``: weighted to the split where every bucket has cases, else over all cases."""
+def rate_of(records: Sequence[Record], hit: Hit, weights: Mapping[str, float]) -> Rate:
+    """Weighted to the split where every bucket has cases, else over all cases."""
     by_bucket = counts(records, hit)
     if weights and all(by_bucket.get(label, Count(hits=0, n=0)).n for label in weights):
-        return percent(stratified(by_bucket, weights))
-    return percent(wilson(Count(hits=sum(c.hits for c in by_bucket.values()), n=sum(c.n for c in by_bucket.values()))))
+        return stratified(by_bucket, weights)
+    return wilson(Count(hits=sum(hit(record) for record in records), n=len(records)))
+
+
+def whole(records: Sequence[Record], hit: Hit, weights: Mapping[str, float]) -> str:
+    """``82.7 [79, 86] (120)``: that rate, printed."""
+    return percent(rate_of(records, hit, weights))
 
 
 def rate_table(result: SuiteResult, hits: Mapping[str, Hit], *, title: str) -> Table:
