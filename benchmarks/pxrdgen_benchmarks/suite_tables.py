@@ -74,20 +74,37 @@ def rate_table(result: SuiteResult, hits: Mapping[str, Hit], *, title: str) -> T
     )
 
 
-def number_table(result: SuiteResult, names: Mapping[str, str], *, title: str) -> Table:
+def number_table(result: SuiteResult, names: Mapping[str, str], *, title: str, by_bucket: bool = False) -> Table:
     """One line a variant and column: mean and median of each value, where there is one.
+
+    Over all buckets the mean is that of the whole split, where their weights are known.
 
     Args:
         names: value name and what the header calls it, with its unit.
+        by_bucket: whether every bucket has a line of its own.
     """
     lines = []
     for variant, column, records in groups(result):
-        cells = []
-        for name in names:
-            values = finite(records, name)
-            cells.append(f"{mean(values):.4g} / {median(values):.4g} ({len(values)})" if values else "–")
-        lines.append((variant, column, *cells))
-    return Table(title=f"{title}: mean / median (n)", header=("variant", "column", *names.values()), rows=tuple(lines))
+        labels = buckets_of(records) if by_bucket else []
+        for label in (*labels, "all") if len(labels) > 1 else ("all",):
+            some = [record for record in records if label in ("all", record.bucket)]
+            cells = []
+            for name in names:
+                values = finite(some, name)
+                mean_ = split_mean(some, name, result.weights)
+                cells.append(f"{mean_:.4g} / {median(values):.4g} ({len(values)})" if values else "–")
+            lines.append((variant, column, label, *cells))
+    header = ("variant", "column", "cases", *names.values())
+    return Table(title=f"{title}: mean / median (n)", header=header, rows=tuple(lines))
+
+
+def split_mean(records: Sequence[Record], name: str, weights: Mapping[str, float]) -> float:
+    """The mean of a value, every bucket counting as it does in the whole split; plain without their weights."""
+    means = {label: mean(finite([r for r in records if r.bucket == label], name)) for label in buckets_of(records)}
+    known = {label: value for label, value in means.items() if math.isfinite(value)}
+    if not known or not known.keys() <= weights.keys():
+        return mean(finite(records, name))
+    return sum(weights[label] * value for label, value in known.items()) / sum(weights[label] for label in known)
 
 
 def timing_table(result: SuiteResult) -> Table:

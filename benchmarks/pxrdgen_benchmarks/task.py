@@ -25,9 +25,17 @@ Draw = Callable[[Path], None]
 class Reporting(ABC):
     """How a task's records are shown."""
 
-    @abstractmethod
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """By file name."""
+        """By file name; by default ``rates`` of all flags and ``numbers``, the means of all numbers."""
+        records = [record for variant in result.variants for record in variant.records]
+        kinds = {name: type(value) for r in records for name, value in r.values.items() if value is not None}
+        flags = [name for name, kind in kinds.items() if kind is bool]
+        numbers = {name: name for name, kind in kinds.items() if kind in (int, float)}
+        title = result.suite.title
+        return {
+            **({"rates": rate_table(result, {name: flag(name) for name in flags}, title=title)} if flags else {}),
+            **({"numbers": number_table(result, numbers, title=title, by_bucket=True)} if numbers else {}),
+        }
 
     @abstractmethod
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
@@ -54,21 +62,9 @@ class ReportingTask(Task, Reporting):
 @final
 @dataclass(frozen=True)
 class PlainReporting(Reporting):
-    """Rates of all flags and means of all numbers, for a task that says nothing about how it is shown."""
+    """For a task that says nothing about how it is shown."""
 
     task: Task
-
-    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """``rates`` and ``numbers``."""
-        records = [record for variant in result.variants for record in variant.records]
-        kinds = {name: type(value) for r in records for name, value in r.values.items() if value is not None}
-        flags = [name for name, kind in kinds.items() if kind is bool]
-        numbers = [name for name, kind in kinds.items() if kind in (int, float)]
-        title = result.suite.title
-        return {
-            **({"rates": rate_table(result, {name: flag(name) for name in flags}, title=title)} if flags else {}),
-            **({"numbers": number_table(result, {name: name for name in numbers}, title=title)} if numbers else {}),
-        }
 
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
         """The task's ``card_values``."""

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pxrdgen_benchmarks.tasks.proposing import CellCase, Proposing, ProposingSpec, cell_of
-from pxrdgen_benchmarks.tasks.training_speed import PADDED, PaddedCspNet, TrainingSpeed, _tensors
+from pxrdgen_benchmarks.subject import Subject
+from pxrdgen_benchmarks.tasks.proposing import Proposing, ProposingSpec, cell_of
+from pxrdgen_benchmarks.tasks.training_speed import PADDED, PaddedCspNet, TrainingSpeed, _crystals, _tensors
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 from pxrdgen_testing.samples import caesium_chloride, rutile
 
@@ -21,7 +22,7 @@ def test_batches_are_timed_and_shared_out(threads: int) -> None:
     options = {"denoiser": {"plugin": "attention", "options": TINY}}
     settings = {"options": options, "steps": 2, "candidates": 3, "threads": threads, "repeats": 1}
     before = torch.get_num_threads()
-    row = Proposing().measure(CellCase(num_atoms=4), ProposingSpec.model_validate(settings))
+    row = Proposing().measure(Subject(what=4, column="4 atoms"), ProposingSpec.model_validate(settings))
     assert row.per_second == pytest.approx(3 / row.seconds)
     assert row.cpu_seconds > 0
     assert torch.get_num_threads() == before
@@ -51,7 +52,7 @@ def test_both_networks_train_on_the_same_crystals(tmp_path: Path) -> None:
     pack(CrystalDataset.from_crystals([rutile(), caesium_chloride()], split="train"), tmp_path / "two.npz")
     task = TrainingSpeed()
     (case,) = task.cases(task.data_model.model_validate({"crystals": tmp_path / "two.npz"}))
-    assert len(case.crystals()) == 2
+    assert len(_crystals(case.what)) == 2
     row = task.measure(case, task.spec_model.model_validate({"width": 16, "layers": 1, "frequencies": 2, "repeats": 1}))
     assert row.ratio == pytest.approx(row.ours / row.padded)
     assert row.padded_by_size > 0.0

@@ -12,10 +12,11 @@ from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of
+from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_benchmarks.tasks.fitting import U_ISO, Fitting, FittingSpec, SingleCandidate
 from pxrdgen_benchmarks.tasks.simulating import (
-    BatchCase,
+    Batch,
     Simulating,
     SimulatingData,
     SimulatingSpec,
@@ -41,7 +42,7 @@ def test_every_size_of_batch_meets_every_size_of_cell() -> None:
 
 
 def test_a_batch_is_timed_beside_pymatgen_and_weighed() -> None:
-    case = BatchCase(size=20, atoms=(1, 4), source=None)
+    case = Subject(what=Batch(size=20, atoms=(1, 4), source=None), column="x")
     row = Simulating().measure(case, SimulatingSpec(repeats=1, sample=3, patterns=20))
     assert row.crystals == 20
     assert row.ratio == pytest.approx(row.pymatgen_ms / row.reflections_ms)
@@ -93,6 +94,6 @@ def test_every_step_of_a_solution_is_timed() -> None:
     entry = Entry(index=0, crystal=caesium_chloride(), space_group=221, bucket="1-4")
     (case,) = simulated_cases([entry], [Column.PERTURBED])
     row = Timing().measure(case, PipelineSpec(generators=(ComponentSpec(plugin="direct_space"),), candidates=3))
-    assert asdict(row).keys() == STEPS.keys()
+    assert tuple(asdict(row)) == STEPS
     assert all(value > 0.0 for value in asdict(row).values())
     assert row.solve_ms > row.refine_ms

@@ -24,6 +24,7 @@ from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_benchmarks.subject import Subject
 
 if TYPE_CHECKING:
     from pxrdgen.interfaces.structure_generator import StructureGenerator
@@ -56,20 +57,6 @@ class ProposingData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellCase:
-    """A made-up crystal SrTiO2 without symmetry."""
-
-    num_atoms: int
-    id: str = "SrTiO2"
-    bucket: str = "all"
-
-    @property
-    def column(self) -> str:
-        """Its size."""
-        return f"{self.num_atoms} atoms"
-
-
-@dataclass(frozen=True, kw_only=True)
 class ProposingRow:
     """Medians over the repeats.
 
@@ -90,15 +77,15 @@ class Proposing(Task):
     data_model: ClassVar[type[BaseModel]] = ProposingData
     headline: ClassVar[str] = "per_second"
 
-    def cases(self, data: Any) -> Sequence[CellCase]:
+    def cases(self, data: Any) -> Sequence[Subject[int]]:
         """One a size."""
-        return [CellCase(num_atoms=atoms) for atoms in data.atoms]
+        return [Subject(what=atoms, column=f"{atoms} atoms", num_atoms=atoms) for atoms in data.atoms]
 
     def measure(self, case: Any, spec: Any) -> ProposingRow:
         """Time batches after one that warms up."""
         import torch
 
-        generator, sample = _generator(spec.model_dump_json()), cell_of(case.num_atoms)
+        generator, sample = _generator(spec.model_dump_json()), cell_of(case.what)
         shares = [spec.candidates // spec.threads + (n < spec.candidates % spec.threads) for n in range(spec.threads)]
 
         def generate(member: int) -> None:

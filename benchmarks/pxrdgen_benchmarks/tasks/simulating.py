@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,13 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pxrdgen.interfaces.task import Task
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.fresh_process import in_fresh_process, peak_mb
-
-if TYPE_CHECKING:
-    from pxrdgen.values.crystal_batch import CrystalBatch
-
-#: our batches take turns with pymatgen's crystals, this many patterns in all: both then run for about as long, and a
-#: busy machine slows both alike.
-PATTERNS = 10_000
+from pxrdgen_benchmarks.subject import Subject
 
 
 class SimulatingSpec(BaseModel):
@@ -32,7 +26,11 @@ class SimulatingSpec(BaseModel):
     repeats: int = Field(default=5, ge=1, description="medians are taken over")
     threads: int = Field(default=1, ge=1, description="for torch; pymatgen uses one")
     sample: int = Field(default=60, ge=1, description="crystals that pymatgen and full profiles are timed on")
-    patterns: int = Field(default=PATTERNS, ge=1, description="reflection lists of ours a repeat, in whole batches")
+    patterns: int = Field(
+        default=10_000,
+        ge=1,
+        description="of ours a repeat, so that both sides run for about as long and a busy machine slows both alike",
+    )
 
 
 class SimulatingData(BaseModel):
@@ -47,24 +45,12 @@ class SimulatingData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchCase:
-    """One batch."""
+class Batch:
+    """So many crystals, with cells of ``atoms[0]`` to ``atoms[1]`` atoms, from a table or generated."""
 
     size: int
     atoms: tuple[int, int]
     source: Path | None
-    bucket: str = "all"
-    num_atoms: int = 0
-
-    @property
-    def id(self) -> str:
-        """Size of the batch."""
-        return f"batch of {self.size}"
-
-    @property
-    def column(self) -> str:
-        """Size of the cells."""
-        return f"{self.id}, {self.atoms[0]}-{self.atoms[1]} atoms"
 
     def crystals(self) -> list[Crystal]:
         """Read or generated."""
@@ -105,17 +91,18 @@ class Simulating(Task):
     headline: ClassVar[str] = "ratio"
     card_values: ClassVar[tuple[str, ...]] = ("ratio", "reflections_ms", "profile_ms", "growth_mb", "result_mb")
 
-    def cases(self, data: Any) -> Sequence[BatchCase]:
+    def cases(self, data: Any) -> Sequence[Subject[Batch]]:
         """Each size of batch with each size of cell."""
-        every = [
-            BatchCase(size=size, atoms=atoms, source=data.crystals) for size in data.batches for atoms in data.atoms
+        every = [Batch(size=size, atoms=atoms, source=data.crystals) for size in data.batches for atoms in data.atoms]
+        return [
+            Subject(what=batch, column=f"batch of {batch.size}, {batch.atoms[0]}-{batch.atoms[1]} atoms")
+            for batch in every[: data.limit]
         ]
-        return every[: data.limit]
 
     def measure(self, case: Any, spec: Any) -> SimulationRow:
         """Memory first, then time."""
-        (result_mb, before_mb), after_mb = in_fresh_process(_simulated, case)
-        crystals = case.crystals()
+        (result_mb, before_mb), after_mb = in_fresh_process(_simulated, case.what)
+        crystals = case.what.crystals()
         reflections, pymatgen, profile = _timed(crystals, spec)
         return SimulationRow(
             crystals=len(crystals),
@@ -184,7 +171,7 @@ def _timed(crystals: Sequence[Crystal], spec: SimulatingSpec) -> list[float]:
     return [median(times) for _, _, times in timed]
 
 
-def _simulated(case: BatchCase) -> tuple[float, float]:
+def _simulated(wanted: Batch) -> tuple[float, float]:
     """Size of a batch's result, and the process's peak before it was computed; MB."""
     import torch
 
@@ -193,7 +180,7 @@ def _simulated(case: BatchCase) -> tuple[float, float]:
     from pxrdgen_crystallography.diffraction import simulate_reflections
 
     torch.set_num_threads(1)
-    batch: CrystalBatch = CrystalBatch.from_crystals(case.crystals())
+    batch = CrystalBatch.from_crystals(wanted.crystals())
     simulate_reflections(batch[:2], GSAS2_DEFAULT)
     before = peak_mb()
     found = simulate_reflections(batch, GSAS2_DEFAULT)

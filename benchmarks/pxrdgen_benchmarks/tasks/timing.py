@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from itertools import product
 from statistics import median
 from typing import Any, ClassVar, TypeVar
 
@@ -17,32 +18,23 @@ from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import built_components
 from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of, proposed
-from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import buckets_of, finite, groups
-from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.suite_tables import finite, groups
 from pxrdgen_benchmarks.task import Draw
 
 Result = TypeVar("Result")
 
-#: what is measured, and how tables call it.
-STEPS = {
-    "prepare_ms": "prepare a perturbed pattern and decompose it, ms",
-    "propose_ms": "propose a candidate, ms",
-    "fit_ms": "least squares of a candidate, 22 steps, ms",
-    "symmetrise_ms": "find symmetry of a candidate, ms",
-    "refine_ms": "refine on the whole profile, ms",
-    "solve_ms": "one round of search, refined and ranked, ms",
-    "peak_mb": "peak memory of that, MB",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRow:
-    """CPU milliseconds of each of :data:`STEPS`.
+    """CPU milliseconds of one thread.
 
     Args:
-        peak_mb: most memory of a fresh process that solves for one round.
+        prepare_ms: a perturbed pattern prepared and taken apart.
+        propose_ms, fit_ms, symmetrise_ms: a candidate proposed, fitted in 22 steps, its symmetry found.
+        refine_ms: one refined on the whole profile.
+        solve_ms: one round of search, its candidates refined and ranked.
+        peak_mb: most memory of a fresh process that does that.
     """
 
     prepare_ms: float
@@ -54,13 +46,17 @@ class TimingRow:
     peak_mb: float
 
 
+#: the names of a row.
+STEPS = tuple(field.name for field in fields(TimingRow))
+
+
 class Timing(CrystalTask):
     """Milliseconds of CPU a pattern or candidate."""
 
     spec_model: ClassVar[type[BaseModel]] = PipelineSpec
     data_model: ClassVar[type[BaseModel]] = CrystalData
     headline: ClassVar[str] = "refine_ms"
-    card_values: ClassVar[tuple[str, ...]] = tuple(STEPS)
+    card_values: ClassVar[tuple[str, ...]] = STEPS
 
     def cases(self, data: Any) -> Sequence[SimulatedCase]:
         """The crystals, perturbed."""
@@ -76,34 +72,16 @@ class Timing(CrystalTask):
         solve_ms, peak_mb = in_fresh_process(one_round, case, spec)
         return TimingRow(**steps, solve_ms=solve_ms, peak_mb=peak_mb)
 
-    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """Median by size."""
-        labels = buckets_of([record for variant in result.variants for record in variant.records])
-        lines = []
-        for variant, _, records in groups(result):
-            for name, said in STEPS.items():
-                cells = [_median([r for r in records if r.bucket == label], name) for label in labels]
-                lines.append((variant, said, *cells, _median(records, name)))
-        return {
-            "steps": Table(
-                title="Median CPU milliseconds of one thread (n)",
-                header=("variant", "step", *labels, "all"),
-                rows=tuple(lines),
-            )
-        }
-
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """Milliseconds against the number of atoms."""
         from pxrdgen_benchmarks.figures import draw_lines
 
         lines: dict[str, list[tuple[float, float]]] = {}
         for variant, _, records in groups(result):
-            for name, said in STEPS.items():
-                for size in sorted({record.num_atoms for record in records}):
-                    values = finite([record for record in records if record.num_atoms == size], name)
-                    if values and name.endswith("_ms"):
-                        key = f"{variant}: {said}" if len(result.measured) > 1 else said
-                        lines.setdefault(key, []).append((float(size), median(values)))
+            for size, name in product(sorted({record.num_atoms for record in records}), STEPS[:-1]):
+                values = finite([record for record in records if record.num_atoms == size], name)
+                if values:
+                    lines.setdefault(f"{variant}: {name}", []).append((float(size), median(values)))
         return {"steps": partial(draw_lines, lines, "atoms", "CPU ms", log_y=True)}
 
 
@@ -159,8 +137,3 @@ def _once(action: Callable[[], Result]) -> tuple[Result, float]:
     started = time.process_time()
     found = action()
     return found, 1e3 * (time.process_time() - started)
-
-
-def _median(records: Sequence[Record], name: str) -> str:
-    values = finite(records, name)
-    return f"{median(values):.3g} ({len(values)})" if values else "–"

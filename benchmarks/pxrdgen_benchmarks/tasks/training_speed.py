@@ -14,6 +14,7 @@ from statistics import median
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_learning.data.dataset_sources import read_dataset
 
@@ -51,24 +53,6 @@ class TrainingSpeedData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrystalsCase:
-    """Crystals of one batch."""
-
-    source: Path
-    count: int
-    id: str = "train"
-    column: str = "forward and backward"
-    bucket: str = "all"
-    num_atoms: int = 0
-
-    def crystals(self) -> list[Crystal]:
-        """Drawn by a fixed seed."""
-        dataset = read_dataset(self.source).dataset.select(split="train", max_atoms=PADDED)
-        rows = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[: self.count]
-        return [dataset[row] for row in rows.tolist()]
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingSpeedRow:
     """Crystals per CPU second, medians over the repeats.
 
@@ -93,13 +77,13 @@ class TrainingSpeed(Task):
     headline: ClassVar[str] = "ratio"
     card_values: ClassVar[tuple[str, ...]] = ("ours", "padded", "padded_by_size", "ratio")
 
-    def cases(self, data: Any) -> Sequence[CrystalsCase]:
+    def cases(self, data: Any) -> Sequence[Subject[TrainingSpeedData]]:
         """The one batch."""
-        return [CrystalsCase(source=data.crystals or shared_folder() / "crystals.parquet", count=data.count)]
+        return [Subject(what=data, column="forward and backward")]
 
     def measure(self, case: Any, spec: Any) -> TrainingSpeedRow:
         """Time both networks in turns, after one step that warms up."""
-        rng, crystals = torch.Generator().manual_seed(0), case.crystals()
+        rng, crystals = torch.Generator().manual_seed(0), _crystals(case.what)
         options = spec.model_dump(include={"width", "layers", "frequencies"})
         ours: Any = default_registry().build(ComponentKind.DENOISER, "cspnet", options)
         padded = PaddedCspNet(**options)
@@ -116,6 +100,12 @@ class TrainingSpeed(Task):
         ]
         speeds = [len(crystals) / median(each) for each in zip(*times[1:], strict=True)]
         return TrainingSpeedRow(ours=speeds[0], padded=speeds[1], padded_by_size=speeds[2], ratio=speeds[0] / speeds[1])
+
+
+def _crystals(data: TrainingSpeedData) -> list[Crystal]:
+    dataset = read_dataset(data.crystals or shared_folder() / "crystals.parquet").dataset
+    dataset = dataset.select(split="train", max_atoms=PADDED)
+    return [*dataset.take(np.random.default_rng(0).permutation(len(dataset))[: data.count])]
 
 
 class PaddedCspNet(nn.Module):
