@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from pxrdgen.errors import DatasetError
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.tasks import overfitting
 from pxrdgen_benchmarks.tasks.overfitting import (
-    LearnedCase,
-    Milestone,
     Overfitting,
     OverfittingData,
     OverfittingSpec,
-    overfitting_row,
+    chosen,
+    milestone,
 )
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
+from pxrdgen_learning.training.loop import Progress
 from pxrdgen_testing.samples import caesium_chloride, rutile
 
 TINY = {"width": 8, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4}
@@ -43,7 +44,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_milestones(
 ) -> None:
     (case,) = Overfitting().cases(data)
     whole = Overfitting().measure(case, SPEC)
-    assert (whole.milestones, whole.samples, whole.steps) == ((2, 4), 4, 4)
+    assert (whole.samples, whole.steps) == (4, 4)
     (kept,) = Overfitting().cases(data.model_copy(update={"folder": tmp_path}))
     count, calls = overfitting._hits, []
 
@@ -62,20 +63,21 @@ def test_a_run_that_is_killed_goes_on_to_the_same_milestones(
     assert Overfitting().measure(kept, SPEC) == again
     assert len(calls) == 3
     (folder,) = tmp_path.iterdir()
+    lines = [json.loads(line) for line in (folder / "milestones.jsonl").read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [2, 4]
     assert (folder / "overfitted.safetensors").is_file()
 
 
 def test_crystals_are_chosen_from_the_split_and_have_something_to_learn(data: OverfittingData) -> None:
-    assert sorted(LearnedCase(data=data).chosen().ids.tolist()) == ["caesium chloride", "rutile"]
+    assert sorted(chosen(data).ids.tolist()) == ["caesium chloride", "rutile"]
     with pytest.raises(DatasetError, match="got 2 crystals of 2 to 6 atoms"):
-        LearnedCase(data=data.model_copy(update={"count": 3})).chosen()
+        chosen(data.model_copy(update={"count": 3}))
 
 
 def test_ninety_percent_are_enough() -> None:
-    almost = Milestone(step=2, seconds=1.0, crystals=1, loss=1.0, hits=115, samples=128)
+    progress = Progress(step=1, seconds=1.0, crystals=1, loss=1.0)
+    almost = milestone(progress, 115, 128)
     assert not almost.learned
-    assert replace(almost, hits=116).learned
-    row = overfitting_row([replace(almost, step=1, hits=3), almost])
-    assert (row.learned, row.hits, row.milestones, row.steps) == (False, (3, 115), (1, 2), 2)
-    assert row.matched == pytest.approx(100 * 115 / 128)
-    assert 83 < row.low < row.matched < row.high < 95
+    assert milestone(progress, 116, 128).learned
+    assert almost.matched == pytest.approx(100 * 115 / 128)
+    assert 83 < almost.low < almost.matched < almost.high < 95

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,12 +19,10 @@ from pxrdgen_benchmarks.cases import Column, SimulatedCase
 from pxrdgen_benchmarks.cell_agreement import exact_cell, nearest_setting
 from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
-from pxrdgen_benchmarks.posed import crystals_of, posed_of, proposed
-from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.subsets import load_subset
+from pxrdgen_benchmarks.posed import ask
+from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import finite, flag, groups, rate_table
-from pxrdgen_benchmarks.tables import Table
+from pxrdgen_benchmarks.suite_tables import finite, groups
 from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.tasks.indexing import Contents
 from pxrdgen_solver.question.question import Question
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from pxrdgen.interfaces.cell_scorer import CellScorer
     from pxrdgen.interfaces.structure_generator import StructureGenerator
     from pxrdgen.values.cells import CellHypothesis
-    from pxrdgen.values.crystal import Crystal
 
 
 class CellsSpec(BaseModel):
@@ -61,41 +58,8 @@ class CellsData(CrystalData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellsCase:
-    """A pattern for which ``number`` cells are proposed."""
-
-    case: SimulatedCase
-    number: int
-
-    @property
-    def id(self) -> str:
-        """Of the crystal."""
-        return self.case.id
-
-    @property
-    def column(self) -> str:
-        """The pattern, and among how many cells was chosen."""
-        return f"{self.case.column}, of {self.number}"
-
-    @property
-    def bucket(self) -> str:
-        """Of the crystal."""
-        return self.case.bucket
-
-    @property
-    def num_atoms(self) -> int:
-        """In the primitive cell."""
-        return self.case.num_atoms
-
-    @property
-    def truth(self) -> Crystal:
-        """The crystal."""
-        return self.case.truth
-
-
-@dataclass(frozen=True, kw_only=True)
 class CellRow:
-    """Errors of the cell chosen, in the axes nearest to the true ones; of no cell at all by default.
+    """Errors of the cell chosen, in the axes nearest to the true ones; without a cell 100 % and 90 degrees.
 
     Args:
         a, b, c, volume: relative, per cent.
@@ -120,10 +84,6 @@ class CellRow:
     choose_s: float = 0.0
 
 
-#: how tables call the errors.
-ERRORS = {"a": "a %", "b": "b %", "c": "c %", "edges": "mean %", "volume": "V %", "angles": "angles deg"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Parts:
     predictor: CellPredictor
@@ -139,43 +99,43 @@ class Cells(CrystalTask):
     headline: ClassVar[str] = "exact"
     card_values: ClassVar[tuple[str, ...]] = ("edges", "exact", "match")
 
-    def cases(self, data: Any) -> Sequence[CellsCase]:
+    def cases(self, data: Any) -> Sequence[Subject[tuple[SimulatedCase, int]]]:
         """Each crystal in each column with each number."""
-        return [CellsCase(case=case, number=number) for case in data.simulated(data.columns) for number in data.numbers]
+        return [
+            Subject(
+                what=(case, number),
+                id=case.id,
+                column=f"{case.column}, of {number}",
+                bucket=case.bucket,
+                num_atoms=case.num_atoms,
+                truth=case.truth,
+            )
+            for case in data.simulated(data.columns)
+            for number in data.numbers
+        ]
 
     def measure(self, case: Any, spec: Any) -> CellRow:
         """Propose, choose, compare; and one sample in the cell chosen."""
-        parts = _parts(spec.model_dump_json())
-        question, truth = case.case.question(), case.truth.cell.niggli()[0]
-        problem = spec.contents.problem(question)
+        parts, (crystal, number) = _parts(spec.model_dump_json()), case.what
+        question, truth = crystal.question(), case.truth.cell.niggli()[0]
+        problem, rng = spec.contents.problem(question), np.random.default_rng([spec.seed, crystal.index])
         started = time.process_time()
-        rng = np.random.default_rng([spec.seed, case.case.index])
-        cells = [*parts.predictor.predict(problem, case.number, rng)]
-        if not cells:
-            raise CellError(f"{spec.cell_predictor.plugin!r} proposed no cell")
+        try:
+            cells = [*parts.predictor.predict(problem, number, rng)]
+        except CellError:
+            cells = []
         between = time.process_time()
+        if not cells:
+            return CellRow(propose_s=round(between - started, 3))
         scores = -deviation(cells, truth).sum(axis=1) if parts.scorer is None else parts.scorer.score(problem, cells)
-        ended = time.process_time()
         chosen = cells[int(np.argmax(scores))].cell
-        row = errors_of(chosen, truth)
-        return CellRow(
-            **{
-                **vars(row),
-                "match": None if parts.generator is None else _solved(case.case, question, chosen, parts, spec),
-                "proposals": len(cells),
-                "propose_s": round(between - started, 3),
-                "choose_s": round(ended - between, 3),
-            }
+        return replace(
+            errors_of(chosen, truth),
+            choose_s=round(time.process_time() - between, 3),
+            propose_s=round(between - started, 3),
+            proposals=len(cells),
+            match=None if parts.generator is None else _solved(crystal, question, chosen, parts.generator, spec),
         )
-
-    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """Errors against N, exact hits, matches."""
-        matched = any("match" in record.values for variant in result.variants for record in variant.records)
-        hits = {"exact": flag("exact"), **({"match": flag("match")} if matched else {})}
-        return {
-            "errors": error_table(result),
-            "hits": rate_table(result, hits, title="Exact (1 %, 1 degree), and one sample in the cell chosen"),
-        }
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """Error, exact hits and match against N (figure 4 d)."""
@@ -186,8 +146,7 @@ class Cells(CrystalTask):
             lines: dict[str, list[tuple[float, float]]] = {}
             for variant, column, records in groups(result):
                 pattern, _, number = column.rpartition(", of ")
-                values = finite(records, what)
-                if values:
+                if values := finite(records, what):
                     height = mean(values) if what == "edges" else 100.0 * sum(values) / len(records)
                     lines.setdefault(f"{variant} {pattern}", []).append((float(number), height))
             if lines:
@@ -216,49 +175,18 @@ def deviation(proposals: Sequence[CellHypothesis], truth: UnitCell) -> NDArray[n
     return np.asarray(np.abs(cells / np.array(truth.parameters) - 1.0))
 
 
-def error_table(result: SuiteResult) -> Table:
-    """Mean errors weighted to the whole split, and the median error of the volume.
-
-    A pattern without a cell counts as 100 % and 90 degrees off.
-    """
-    weights, lines, nothing = result.weights or load_subset("val-120").weights, [], vars(CellRow())
-    for variant, column, records in groups(result):
-        share = _shares([record.bucket for record in records], weights)
-        errors = {name: np.array([_error(record, name, nothing[name]) for record in records]) for name in ERRORS}
-        means = (f"{share @ values:.2f}" for values in errors.values())
-        lines.append((variant, column, str(len(records)), *means, f"{np.median(errors['volume']):.2f}"))
-    return Table(
-        title="Error of the cell chosen, mean over the whole split; without a cell 100 %, 90 degrees",
-        header=("variant", "column", "n", *ERRORS.values(), "V %, median"),
-        rows=tuple(lines),
-    )
-
-
-def _error(record: Record, name: str, nothing: float) -> float:
-    return nothing if record.error else record.number(name)
-
-
-def _shares(buckets: Sequence[str], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    """[M] weights that make the buckets count as they do in the whole split, summing to 1."""
-    each = np.array([weights[bucket] / buckets.count(bucket) for bucket in buckets])
-    return np.asarray(each / each.sum())
-
-
-def _solved(case: SimulatedCase, question: Question, cell: UnitCell, parts: _Parts, spec: CellsSpec) -> bool:
+def _solved(
+    case: SimulatedCase, question: Question, cell: UnitCell, generator: StructureGenerator, spec: CellsSpec
+) -> bool:
     """Whether the first sample in this cell matches; a cell that cannot hold the formula holds no match."""
     import torch
 
-    if parts.generator is None or spec.generator is None:
-        return False
-    asked = Question(pattern=question.pattern, cell=cell, composition=question.composition, z=question.z)
+    rng = torch.Generator().manual_seed(spec.seed)
     try:
-        posed = posed_of(asked)
-        rng = torch.Generator().manual_seed(spec.seed)
-        batch = proposed(posed, spec.generator.plugin, parts.generator, 1, rng)
+        (found,) = ask(replace(question, cell=cell)).answers("generator", generator, 1, rng)
     except PxrdgenError:
         return False
-    (crystal,) = crystals_of(posed, batch.frac_coords)
-    return match_rms(crystal, case.truth, PUBLISHED) is not None
+    return found is not None and match_rms(found, case.truth, PUBLISHED) is not None
 
 
 @lru_cache(maxsize=1)

@@ -23,12 +23,14 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
-from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
+from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
 from pxrdgen_benchmarks.posed import ask
+from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import Entry, shared_folder
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 from pxrdgen_learning.data.dataset_sources import read_dataset
+from pxrdgen_learning.training.loop import Progress
 from pxrdgen_learning.training.options import TrainingOptions
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
@@ -78,67 +80,14 @@ class OverfittingData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LearnedCase:
-    """A few crystals of a table."""
-
-    data: OverfittingData
-    id: str = "crystals"
-    column: str = "single samples"
-    bucket: str = "all"
-    num_atoms: int = 0
-
-    def chosen(self) -> CrystalDataset:
-        """Random crystals that are small enough.
-
-        Raises:
-            DatasetError: there are too few.
-        """
-        path = self.data.crystals or shared_folder() / "crystals.parquet"
-        dataset = read_dataset(path).dataset.select(split=self.data.split or None, max_atoms=self.data.max_atoms)
-        dataset = dataset.take(np.flatnonzero(dataset.num_atoms > 1))
-        if len(dataset) < self.data.count:
-            raise DatasetError(
-                f"got {len(dataset)} crystals of 2 to {self.data.max_atoms} atoms in {path}, expected {self.data.count}"
-            )
-        return dataset.take(np.random.default_rng(self.data.seed).permutation(len(dataset))[: self.data.count])
-
-
-@dataclass(frozen=True, kw_only=True)
 class Milestone:
     """How far a training was.
 
     Args:
-        step: steps done.
-        seconds: spent on them.
-        crystals: seen, each as often as it was.
-        loss: running mean.
-        hits: samples that match, under the published matcher.
-        samples: drawn, the same number from each crystal.
-    """
-
-    step: int
-    seconds: float
-    crystals: int
-    loss: float
-    hits: int
-    samples: int
-
-    @property
-    def learned(self) -> bool:
-        """Whether that is enough."""
-        return self.hits >= LEARNED * self.samples
-
-
-@dataclass(frozen=True, kw_only=True)
-class OverfittingRow:
-    """The last milestone, and how it came there.
-
-    Args:
         learned: whether so many single samples match.
-        matched, low, high: per cent that match at the end, with Wilson's interval over all samples.
-        samples: at the end.
-        steps, crystals, train_seconds, loss: of the training.
-        milestones, hits: steps of all milestones, and what matched there.
+        matched, low, high: per cent that match under the published matcher, with Wilson's interval over all samples.
+        samples: drawn, the same number from each crystal.
+        steps, crystals, train_seconds, loss: of the training, the last a running mean.
     """
 
     learned: bool
@@ -150,8 +99,6 @@ class OverfittingRow:
     crystals: int
     train_seconds: float
     loss: float
-    milestones: tuple[int, ...]
-    hits: tuple[int, ...]
 
 
 class Overfitting(Task):
@@ -162,79 +109,83 @@ class Overfitting(Task):
     headline: ClassVar[str] = "learned"
     card_values: ClassVar[tuple[str, ...]] = ("learned", "matched", "steps")
 
-    def cases(self, data: Any) -> Sequence[LearnedCase]:
+    def cases(self, data: Any) -> Sequence[Subject[OverfittingData]]:
         """All crystals together."""
-        return [LearnedCase(data=data)]
+        return [Subject(what=data, column="single samples")]
 
-    def measure(self, case: Any, spec: Any) -> OverfittingRow:
-        """Train, with milestones."""
+    def measure(self, case: Any, spec: Any) -> Milestone:
+        """Train; the last milestone."""
+        data = case.what
         with ExitStack() as stack:
-            if case.data.folder is None:
-                folder = Path(stack.enter_context(TemporaryDirectory()))
-            else:
-                told = spec.model_dump_json() + case.data.model_dump_json() + case.chosen().checksum()
-                folder = case.data.folder / f"{spec.plugin}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
-            return overfitting_row(learn(case, spec, folder))
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            if data.folder is not None:
+                told = spec.model_dump_json() + data.model_dump_json() + chosen(data).checksum()
+                folder = data.folder / f"{spec.plugin}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+            return learn(data, spec, folder)[-1]
 
     def patience(self, spec: Any) -> float:
         """Days: a step may take seconds."""
         return float(600.0 + 10.0 * (spec.limit + spec.cooldown))
 
 
-def overfitting_row(milestones: Sequence[Milestone]) -> OverfittingRow:
-    """The row of a finished training."""
-    last = milestones[-1]
-    rate = wilson(Count(hits=last.hits, n=last.samples))
-    return OverfittingRow(
-        learned=last.learned,
-        matched=100.0 * rate.share,
-        low=100.0 * rate.low,
-        high=100.0 * rate.high,
-        samples=last.samples,
-        steps=last.step,
-        crystals=last.crystals,
-        train_seconds=last.seconds,
-        loss=last.loss,
-        milestones=tuple(each.step for each in milestones),
-        hits=tuple(each.hits for each in milestones),
-    )
+def chosen(data: OverfittingData) -> CrystalDataset:
+    """Random crystals that are small enough.
+
+    Raises:
+        DatasetError: there are too few.
+    """
+    path = data.crystals or shared_folder() / "crystals.parquet"
+    dataset = read_dataset(path).dataset.select(split=data.split or None, max_atoms=data.max_atoms)
+    dataset = dataset.take(np.flatnonzero(dataset.num_atoms > 1))
+    if len(dataset) < data.count:
+        raise DatasetError(
+            f"got {len(dataset)} crystals of 2 to {data.max_atoms} atoms in {path}, expected {data.count}"
+        )
+    return dataset.take(np.random.default_rng(data.seed).permutation(len(dataset))[: data.count])
 
 
-def learn(case: LearnedCase, spec: OverfittingSpec, folder: Path) -> list[Milestone]:
+def learn(data: OverfittingData, spec: OverfittingSpec, folder: Path) -> list[Milestone]:
     """Train in ``folder`` until a milestone says it is learned, or a limit and a cooldown; continues what is there."""
     from pxrdgen_learning.training import runs
     from pxrdgen_learning.training.exporting import export
 
     folder.mkdir(parents=True, exist_ok=True)
-    crystals, file = case.chosen(), folder / "milestones.jsonl"
+    crystals, file = chosen(data), folder / "milestones.jsonl"
     corpus = CorpusOptions(path=(folder / "crystals.npz").resolve(), split="", weights={})
     pack(_copied(crystals, spec.copies), corpus.path)
     component = ComponentSpec(plugin=spec.plugin, options=spec.options)
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    milestones = [Milestone(**json.loads(line)) for line in lines]
-    while not milestones or not (milestones[-1].learned or milestones[-1].step > spec.limit):
-        reached = milestones[-1].step if milestones else 0
+    found = [Milestone(**json.loads(line)) for line in lines]
+    while not found or not (found[-1].learned or found[-1].steps > spec.limit):
+        reached, trained = found[-1].steps if found else 0, folder
         if reached < spec.limit:
             training = spec.training.model_copy(update={"steps": min(reached + spec.every, spec.limit)})
-            trained = folder
             progress = runs.train(TrainingSpec(component=component, corpus=corpus, training=training), folder)
         else:
             trained, progress = runs.cool_down(folder, steps=spec.cooldown)
         weights = folder / "overfitted.safetensors"
         export(trained, weights)
-        milestone = Milestone(
-            step=progress.step,
-            seconds=progress.seconds,
-            crystals=progress.crystals,
-            loss=progress.loss,
-            hits=_hits(weights, _asked(crystals), spec),
-            samples=spec.samples * len(crystals),
-        )
-        milestones.append(milestone)
+        found.append(milestone(progress, _hits(weights, crystals, spec), spec.samples * len(crystals)))
         fresh = file.with_suffix(".part")
-        fresh.write_text("".join(json.dumps(asdict(each)) + "\n" for each in milestones), encoding="utf-8")
+        fresh.write_text("".join(json.dumps(asdict(each)) + "\n" for each in found), encoding="utf-8")
         fresh.replace(file)
-    return milestones
+    return found
+
+
+def milestone(progress: Progress, hits: int, samples: int) -> Milestone:
+    """So many of the samples matched."""
+    rate = wilson(Count(hits=hits, n=samples))
+    return Milestone(
+        learned=rate.share >= LEARNED,
+        matched=100.0 * rate.share,
+        low=100.0 * rate.low,
+        high=100.0 * rate.high,
+        samples=samples,
+        steps=progress.step,
+        crystals=progress.crystals,
+        train_seconds=progress.seconds,
+        loss=progress.loss,
+    )
 
 
 def _copied(crystals: CrystalDataset, copies: int) -> CrystalDataset:
@@ -245,22 +196,16 @@ def _copied(crystals: CrystalDataset, copies: int) -> CrystalDataset:
     )
 
 
-def _asked(crystals: CrystalDataset) -> list[SimulatedCase]:
-    entries = [
-        Entry(index=place, crystal=crystal, space_group=0, bucket="all") for place, crystal in enumerate(crystals)
-    ]
-    return simulated_cases(entries, [Column.CLEAN])
-
-
-def _hits(weights: Path, cases: Sequence[SimulatedCase], spec: OverfittingSpec) -> int:
-    """Samples that match their crystal."""
+def _hits(weights: Path, crystals: CrystalDataset, spec: OverfittingSpec) -> int:
+    """Samples that match their crystal, asked for by its clean pattern."""
     import torch
 
-    asked = ComponentSpec(plugin=spec.plugin, weights=str(weights.resolve()), options=spec.sampling)
-    generator: Any = default_registry().build(ComponentKind.GENERATOR, asked)
+    component = ComponentSpec(plugin=spec.plugin, weights=str(weights.resolve()), options=spec.sampling)
+    generator: Any = default_registry().build(ComponentKind.GENERATOR, component)
     cell = "generated" if spec.options.get("cell") == "generated" else "given"
+    entries = [Entry(index=n, crystal=crystal, space_group=0, bucket="all") for n, crystal in enumerate(crystals)]
     hits = 0
-    for number, case in enumerate(cases):
+    for number, case in enumerate(simulated_cases(entries, [Column.CLEAN])):
         rng = torch.Generator().manual_seed(number)
         found = ask(case.question(), cell=cell).answers(spec.plugin, generator, spec.samples, rng)
         hits += sum(crystal is not None and match_rms(crystal, case.truth, PUBLISHED) is not None for crystal in found)
