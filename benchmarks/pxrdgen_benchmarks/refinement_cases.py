@@ -19,7 +19,7 @@ from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import GSAS2_DEFAULT
 from pxrdgen.values.refinement import Measurement, RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
-from pxrdgen_benchmarks.measured import example_case
+from pxrdgen_benchmarks.measured import MeasuredCase, example_case
 from pxrdgen_benchmarks.subsets import Entry
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin, free_strains, strain_matrix
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
@@ -99,30 +99,24 @@ class MeasuredRefinement(RefinementCase):
     """A measured example, the reference's coordinates moved by 0.1 A within the symmetry.
 
     Args:
-        pattern: its file.
-        radiation: a tube or a wavelength in A.
+        example: pattern and reference.
         span: 2theta used, degrees.
         texture_axis: Miller indices in the primitive cell; ``None`` for no texture.
         sh_l: axial divergence (S + H) / L to begin with; refiners may refine it.
     """
 
-    pattern: Path
-    radiation: str
+    example: MeasuredCase
     span: tuple[float, float]
     texture_axis: tuple[int, int, int] | None
     sh_l: float
 
     def task(self) -> tuple[Measurement, RefinementStart]:
         """The task that ``pxrdgen refine`` would hand over, with displaced atoms."""
-        from pxrdgen.plugins.registry import default_registry
         from pxrdgen_crystallography.preparation import prepare
-        from pxrdgen_files.named_instruments import radiation_from
-        from pxrdgen_files.patterns import read_pattern
         from pxrdgen_solver.refinement.frame import frame_of
         from pxrdgen_solver.refinement.run import task_for
 
-        radiation, _ = radiation_from(self.radiation)
-        pattern = read_pattern(self.pattern, registry=default_registry(), radiation=radiation)
+        pattern = self.example.question().pattern
         found = task_for(prepare(pattern, ranges=[self.span]), frame_of(pattern, self.truth))
         start = found.start
         if start.symmetry is not None:
@@ -200,24 +194,21 @@ def measured_refinements(folder: Path) -> list[MeasuredRefinement]:
         ("pbso4", 16.0, None, 0.05),
         ("fluorapatite", 15.0, None, 0.04),
     )
-    cases = []
-    for index, (name, low, axis, sh_l) in enumerate(told):
-        found = example_case(folder, name)
-        cases.append(
-            MeasuredRefinement(
-                id=name,
-                column=Part.MEASURED,
-                bucket=name,
-                index=index,
-                truth=found.truth,
-                pattern=found.pattern,
-                radiation=found.radiation,
-                span=(low, 130.0),
-                texture_axis=axis,
-                sh_l=sh_l,
-            )
+    return [
+        MeasuredRefinement(
+            id=name,
+            column=Part.MEASURED,
+            bucket=name,
+            index=index,
+            truth=example.truth,
+            example=example,
+            span=(low, 130.0),
+            texture_axis=axis,
+            sh_l=sh_l,
         )
-    return cases
+        for index, (name, low, axis, sh_l) in enumerate(told)
+        for example in [example_case(folder, name)]
+    ]
 
 
 def candidate_refinements(
@@ -225,25 +216,21 @@ def candidate_refinements(
 ) -> list[CandidateRefinement]:
     """Displaced truths and ``direct_space`` proposals, first crystals of 2 to ``atoms`` atoms without hydrogen."""
     chosen = [e for e in entries if 2 <= len(e.crystal) <= atoms and not (e.crystal.species == 1).any()][:crystals]
-    cases = []
-    for entry in chosen:
-        for level in LEVELS:
-            cases.append(_candidate(entry, f"displaced {level:g}", f"displaced {level:g}", level=level))
-        for number in range(GENERATED):
-            cases.append(_candidate(entry, f"direct_space {number}", "direct_space", number=number))
-    return cases
-
-
-def _candidate(entry: Entry, name: str, kind: str, level: float | None = None, number: int = 0) -> CandidateRefinement:
-    return CandidateRefinement(
-        id=f"{entry.crystal.name} {name}",
-        column=Part.CANDIDATES,
-        bucket=kind,
-        index=entry.index,
-        truth=entry.crystal,
-        level=level,
-        number=number,
-    )
+    starts = [*((level, 0) for level in LEVELS), *((None, number) for number in range(GENERATED))]
+    return [
+        CandidateRefinement(
+            id=f"{entry.crystal.name} {kind} {number}",
+            column=Part.CANDIDATES,
+            bucket=kind,
+            index=entry.index,
+            truth=entry.crystal,
+            level=level,
+            number=number,
+        )
+        for entry in chosen
+        for level, number in starts
+        for kind in ["direct_space" if level is None else f"displaced {level:g}"]
+    ]
 
 
 def is_centrosymmetric(symmetry: SymmetrisedCrystal) -> bool:

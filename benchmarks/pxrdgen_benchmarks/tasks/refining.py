@@ -29,11 +29,13 @@ from pxrdgen_benchmarks.refinement_cases import (
 )
 from pxrdgen_benchmarks.subsets import interleaved, load_entries, load_subset, shared_folder
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import finite, flag, groups, number_table, whole
+from pxrdgen_benchmarks.suite_tables import finite
 from pxrdgen_benchmarks.tables import Table, percent
 from pxrdgen_benchmarks.task import Draw, ReportingTask
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pxrdgen.interfaces.refiner import Refiner
     from pxrdgen.values.crystal import Crystal
     from pxrdgen.values.refinement import RefinementResult
@@ -73,8 +75,8 @@ class RefinementRow:
         rms_before, rms_after: to the truth by the published matcher, in (V / N)^(1/3); ``None`` without a match.
         matched_before, matched_after: whether there is one.
         home: the structure was found again and explains the pattern.
-        r_wp, r_wp_without_background, r_exp, gof: fractions; ``None`` when refinement failed.
-        converged, message: the refiner's.
+        r_wp, r_wp_without_background, gof: fractions; ``None`` when refinement failed.
+        converged: says the refiner.
         cpu_seconds: of this process with its children.
         cell, cell_su: a b c (A) alpha beta gamma (degrees) of the primitive cell.
         coords, coordinate_su: [3 N] fractional, the start's atoms in its order; su empty where unknown.
@@ -87,10 +89,8 @@ class RefinementRow:
     home: bool
     r_wp: float | None
     r_wp_without_background: float | None
-    r_exp: float | None
     gof: float | None
     converged: bool
-    message: str
     cpu_seconds: float
     cell: tuple[float, ...]
     cell_su: tuple[float, ...]
@@ -135,17 +135,13 @@ class Refining(ReportingTask):
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Who comes home, how refiners agree with the first, RMSE after by RMSE before."""
-        tables = {
-            "starts": starts_table(result),
-            "numbers": number_table(result, {"cpu_seconds": "CPU s"}, title="Refinement"),
-        }
+        tables = dict(super().tables(result))
         runs = {variant.label: rows_of(variant.records) for variant in result.measured}
-        for number, other in enumerate([*runs][1:]):
-            tables[f"agreement_{number}"] = agreement_table(next(iter(runs)), other, runs)
         for number, (label, rows) in enumerate(runs.items()):
+            tables[f"agreement_{number}"] = agreement_table(next(iter(runs)), label, runs)
             candidates = [row for record, row in rows if record.column == Part.CANDIDATES]
             tables[f"before_after_{number}"] = before_after_table(label, candidates)
-        return {name: table for name, table in tables.items() if table.rows}
+        return {name: table for name, table in tables.items() if table.rows and name != "agreement_0"}
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """Distributions of RMSE before and after (figure 6 a), one a refiner."""
@@ -177,10 +173,8 @@ def refinement_row(truth: Crystal, start: Crystal, result: RefinementResult, cpu
         home=after is not None and after < HOME_RMS and result.gof < HOME_GOF,
         r_wp=_finite(result.r_wp),
         r_wp_without_background=_finite(result.r_wp_without_background),
-        r_exp=_finite(result.r_exp),
         gof=_finite(result.gof),
         converged=result.converged,
-        message=result.message[:300],
         cpu_seconds=round(cpu_seconds, 3),
         cell=tuple(result.crystal.cell.parameters),
         cell_su=tuple(float(value) for value in result.cell_su or ()),
@@ -194,32 +188,6 @@ def rows_of(records: Sequence[Record]) -> list[tuple[Record, RefinementRow]]:
     return [(record, RefinementRow(**record.values)) for record in records if not record.error]  # type: ignore[arg-type]
 
 
-def starts_table(result: SuiteResult) -> Table:
-    """One line a refiner and kind of start."""
-    lines = []
-    for variant, column, records in groups(result):
-        for kind in sorted(dict.fromkeys(record.bucket for record in records)):
-            some = [record for record in records if record.bucket == kind]
-            rates = (whole(some, flag(name), {}) for name in ("matched_before", "matched_after", "home"))
-            medians = (
-                _median(finite(some, "rms_before"), 3),
-                _median(finite(some, "rms_after"), 4),
-                _median([100.0 * value for value in finite(some, "r_wp")], 2),
-                _median([100.0 * value for value in finite(some, "r_wp_without_background")], 2),
-                _median(finite(some, "gof"), 3),
-            )
-            failed = str(sum(record.values.get("r_wp") is None for record in some))
-            lines.append((variant, column, kind, *rates, *medians, failed))
-    return Table(
-        title=f"Starts, % [95 % interval] (n); home: RMSE < {HOME_RMS} (V/N)^(1/3), GOF < {HOME_GOF}; medians; Rwp, %",
-        header=(
-            "variant", "part", "start", "matched before", "matched after", "home", "RMSE before", "RMSE after", "Rwp",
-            "Rwp without background", "GOF", "failed",
-        ),
-        rows=tuple(lines),
-    )  # fmt: skip
-
-
 def agreement_table(first: str, second: str, runs: Mapping[str, Sequence[tuple[Record, RefinementRow]]]) -> Table:
     """How far the two refiners are apart, in standard uncertainties, over crystals that both brought home."""
     ours, theirs = (
@@ -229,12 +197,8 @@ def agreement_table(first: str, second: str, runs: Mapping[str, Sequence[tuple[R
     lines = []
     for kind in sorted({kind for kind, _ in ours.values()}):
         pairs = [(row, theirs[name][1]) for name, (own, row) in ours.items() if own == kind and name in theirs]
-        pulls = {
-            "cell": [pull for pair in pairs for pull in cell_pulls(*pair)],
-            "coordinates": [pull for pair in pairs for pull in coordinate_pulls(*pair)],
-        }
-        for what, found in pulls.items():
-            if found:
+        for what, pulls in (("cell", cell_pulls), ("coordinates", coordinate_pulls)):
+            if found := [pull for pair in pairs for pull in pulls(*pair)]:
                 shares = (f"{np.quantile(found, share):.2f}" for share in (0.5, 0.9, 1.0))
                 within = f"{100 * np.mean(np.asarray(found) <= 1.0):.0f}"
                 lines.append((kind, what, str(len(pairs)), str(len(found)), *shares, within))
@@ -247,11 +211,7 @@ def agreement_table(first: str, second: str, runs: Mapping[str, Sequence[tuple[R
 
 def cell_pulls(first: RefinementRow, second: RefinementRow) -> list[float]:
     """|difference| over the larger uncertainty of each free cell parameter."""
-    if not (first.cell_su and second.cell_su):
-        return []
-    su = np.maximum(first.cell_su, second.cell_su)
-    free = su > 1e-9
-    return list((np.abs(np.array(first.cell) - np.array(second.cell))[free] / su[free]).tolist())
+    return _pulls(np.subtract(first.cell, second.cell), first.cell_su, second.cell_su)
 
 
 def coordinate_pulls(first: RefinementRow, second: RefinementRow) -> list[float]:
@@ -260,13 +220,16 @@ def coordinate_pulls(first: RefinementRow, second: RefinementRow) -> list[float]
     Both structures keep the group, so their difference is invariant under it and its mean can only be a shift along a
     floating origin.
     """
-    if not (first.coordinate_su and second.coordinate_su):
-        return []
-    delta = (np.array(first.coords) - np.array(second.coords)).reshape(-1, 3)
+    delta = np.subtract(first.coords, second.coords).reshape(-1, 3)
     delta -= np.rint(delta)
-    su = np.maximum(first.coordinate_su, second.coordinate_su).reshape(-1, 3)
-    free = su > 1e-7
-    return list((np.abs(delta - delta.mean(axis=0))[free] / su[free]).tolist())
+    return _pulls((delta - delta.mean(axis=0)).ravel(), first.coordinate_su, second.coordinate_su)
+
+
+def _pulls(difference: NDArray[np.float64], first: Sequence[float], second: Sequence[float]) -> list[float]:
+    if not (first and second):
+        return []
+    su = np.maximum(first, second)
+    return [abs(delta) / each for delta, each in zip(difference.tolist(), su.tolist(), strict=True) if each > 1e-7]
 
 
 def before_after_table(label: str, rows: Sequence[RefinementRow]) -> Table:

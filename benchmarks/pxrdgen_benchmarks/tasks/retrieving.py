@@ -23,6 +23,7 @@ from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, unit_rows, wilson, within_top
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.retrieval_vectors import FloatArray, View, crystal_vectors, gallery_crystals, pattern_vectors
+from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.tables import Table, percent
@@ -66,20 +67,6 @@ class RetrievingData(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gallery:
-    """All queries of one view."""
-
-    column: View
-    truth_file: Path
-    split: str
-    size: int
-    queries: int | None
-    id: str = "gallery"
-    bucket: str = "all"
-    num_atoms: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class RetrievalRow:
     """How queries of one view found their crystal.
 
@@ -110,21 +97,18 @@ class Retrieving(ReportingTask):
     data_model: ClassVar[type[BaseModel]] = RetrievingData
     headline: ClassVar[str] = "top_10"
 
-    def cases(self, data: Any) -> Sequence[Gallery]:
+    def cases(self, data: Any) -> Sequence[Subject[RetrievingData]]:
         """One a view."""
-        path = data.crystals or shared_folder() / "crystals.parquet"
-        return [
-            Gallery(column=view, truth_file=path, split=data.split, size=data.gallery, queries=data.queries)
-            for view in data.views
-        ]
+        return [Subject(what=data, column=view, id="gallery") for view in data.views]
 
     def measure(self, case: Any, spec: Any) -> RetrievalRow:
         """Encode crystals and patterns, and look every pattern's own crystal up."""
-        crystals, known = _gallery(case.truth_file, case.split, case.size)
-        encoders = _encoders(spec.model_dump_json(), str(case.truth_file))
+        data, path = case.what, case.what.crystals or shared_folder() / "crystals.parquet"
+        crystals, known = _gallery(path, data.split, data.gallery)
+        encoders = _encoders(spec.model_dump_json(), path)
         gallery = _looked_over(crystal_vectors(encoders.structure, crystals), spec.structure_encoder.plugin, crystals)
-        asked = crystals[: min(known, case.queries or known)]
-        queries = _looked_over(pattern_vectors(encoders.pattern, asked, case.column), spec.encoder.plugin, asked)
+        asked = crystals[: min(known, data.queries or known)]
+        queries = _looked_over(pattern_vectors(encoders.pattern, asked, View(case.column)), spec.encoder.plugin, asked)
         return retrieval_row(queries, gallery, encoders.loss)
 
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
@@ -224,7 +208,7 @@ class _Encoders:
 
 
 @lru_cache(maxsize=1)
-def _encoders(spec: str, crystals: str) -> _Encoders:
+def _encoders(spec: str, crystals: Path) -> _Encoders:
     """Built, and trained where steps are asked for; once in a worker, for all views."""
     import torch
 
@@ -233,7 +217,7 @@ def _encoders(spec: str, crystals: str) -> _Encoders:
     torch.set_num_threads(1)
     wanted, registry, loss = RetrievingSpec.model_validate_json(spec), default_registry(), None
     if wanted.steps:
-        pattern, structure, loss = _trained(wanted, Path(crystals))
+        pattern, structure, loss = _trained(wanted, crystals)
     else:
         with torch.random.fork_rng():
             torch.manual_seed(wanted.seed)
