@@ -20,7 +20,7 @@ from pxrdgen_benchmarks.tasks.overfitting import (
     milestone,
 )
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
-from pxrdgen_learning.training.loop import Progress
+from pxrdgen_learning.training.checkpoint import Progress
 from pxrdgen_testing.samples import caesium_chloride, rutile
 
 TINY = {"width": 8, "layers": 2, "heads": 2, "peak_width": 8, "pair_hidden": 8, "pair_width": 4}

@@ -30,7 +30,7 @@ from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import Entry, shared_folder
 from pxrdgen_learning.data.dataset import CrystalDataset, pack
 from pxrdgen_learning.data.dataset_sources import read_dataset
-from pxrdgen_learning.training.loop import Progress
+from pxrdgen_learning.training.checkpoint import Progress
 from pxrdgen_learning.training.options import TrainingOptions
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
