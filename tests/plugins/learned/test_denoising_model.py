@@ -26,7 +26,7 @@ from pxrdgen_learning.training.schedule import Schedule
 from pxrdgen_learning.training.simulation_options import SimulationOptions
 
 CLEAN = SimulationOptions(clean_fraction=1.0)
-STEPS = 420
+STEPS = 300
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -157,11 +157,11 @@ def test_a_few_crystals_are_learned_by_heart(
     """By the diffusion, and by a flow that is given the cell half of the time; the plain flow has a test of its own."""
     more = {"pattern_dropout": 0.0, "steps": 25}
     model = (
-        diffusion_model(DiffusionOptions.model_validate(more), attention(48))
+        diffusion_model(DiffusionOptions.model_validate(more), attention(32))
         if kind == "diffusion"
-        else flow_model(FlowOptions.model_validate({**more, "cell": "either", "cell_weight": 1.0}), attention(48))
+        else flow_model(FlowOptions.model_validate({**more, "cell": "either", "cell_weight": 1.0}), attention(32))
     )
-    trained(model, many(polymorphs, 16), tmp_path, steps=STEPS if kind == "diffusion" else 2 * STEPS)
+    trained(model, many(polymorphs, 16), tmp_path, steps=STEPS if kind == "diffusion" else 3 * STEPS // 2)
     conditions = [told(polymorphs, torch.tensor([row])) for row in range(3)]
     home = [
         distance(polymorphs, row, model.sample(conditions[row], 10, seeded(row)).frac_coords) < 0.35 for row in range(3)
