@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from pxrdgen.errors import CellError, PxrdgenError
 from pxrdgen.interfaces.kinds import ComponentKind
@@ -19,6 +19,7 @@ from pxrdgen_benchmarks.cases import Column, SimulatedCase
 from pxrdgen_benchmarks.cell_agreement import exact_cell, nearest_setting
 from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.metrics import PUBLISHED, match_rms, mean
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.suite_result import SuiteResult
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
     from pxrdgen.values.cells import CellHypothesis
 
 
-class CellsSpec(BaseModel):
+class CellsSpec(Options):
     """Who proposes, who chooses, who solves in the cell chosen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell_predictor: ComponentSpec = Field(default=ComponentSpec(plugin="cellnet"), description="proposes cells")
     cell_scorer: ComponentSpec | None = Field(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
@@ -21,6 +22,7 @@ from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_benchmarks.cases import Case, Column, simulated_cases
 from pxrdgen_benchmarks.cell_agreement import exact_cell, same_lines
 from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_solver.question.question import Question
 
 SYSTEMS = ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal", "cubic")
@@ -45,10 +47,8 @@ class Contents(StrEnum):
         )
 
 
-class IndexingSpec(BaseModel):
+class IndexingSpec(Options):
     """Who proposes and who judges cells."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell_predictors: Annotated[tuple[ComponentSpec, ...], ComponentKind.CELL_PREDICTOR] = Field(
         default=(ComponentSpec(plugin="indexing"),), description="propose cells"
@@ -108,9 +108,8 @@ class Indexing(Task):
     def measure(self, case: Any, spec: Any) -> CellRankRow:
         """Index, then compare; a refusal is an error, which counts as a miss."""
         question = case.question()
-        indexer = _indexer(spec.model_dump_json())
         started = time.process_time()
-        answer = indexer(question, spec.contents)
+        answer = _answer(question, spec)
         return cell_rank_row(answer, case.truth.cell, question.pattern, time.process_time() - started)
 
 
@@ -149,28 +148,23 @@ def _measured(wanted: bool) -> list[Case]:
     return [*real_cases(shared / "real", max_atoms=20), *examples]
 
 
-@lru_cache(maxsize=1)
-def _indexer(text: str) -> Callable[[Question, Contents], CellAnswer]:
-    """``pxrdgen.index`` with the predictors of a spec, or these alone; built once in a worker."""
+def _answer(question: Question, spec: IndexingSpec) -> CellAnswer:
+    """Of ``pxrdgen.index`` with the predictors of a spec, or of these alone."""
     import pxrdgen
+
+    if spec.raw:
+        problem = spec.contents.problem(question)
+        found = [each.predict(problem, 10, np.random.default_rng(0)) for each in _predictors(spec.model_dump_json())]
+        return CellAnswer(hypotheses=tuple(cell for some in found for cell in some), nothing=0.0)
+    formula = None if spec.contents is Contents.NOTHING else question.composition.formula
+    z = question.z if spec.contents is Contents.Z else None
+    pipeline = PipelineSpec(cell_predictors=spec.cell_predictors, cell_scorers=spec.cell_scorers)
+    return pxrdgen.index(question.pattern, formula, z=z, spec=pipeline)
+
+
+@lru_cache(maxsize=1)
+def _predictors(text: str) -> list[CellPredictor]:
     from pxrdgen.plugins.registry import default_registry
 
-    spec = IndexingSpec.model_validate_json(text)
-    if not spec.raw:
-        pipeline = PipelineSpec(cell_predictors=spec.cell_predictors, cell_scorers=spec.cell_scorers)
-
-        def indexed(question: Question, contents: Contents) -> CellAnswer:
-            formula = None if contents is Contents.NOTHING else question.composition.formula
-            z = question.z if contents is Contents.Z else None
-            return pxrdgen.index(question.pattern, formula, z=z, spec=pipeline)
-
-        return indexed
-    registry = default_registry()
-    predictors = [registry.build(ComponentKind.CELL_PREDICTOR, part) for part in spec.cell_predictors]
-
-    def unweighed(question: Question, contents: Contents) -> CellAnswer:
-        problem = contents.problem(question)
-        found = [each.predict(problem, 10, np.random.default_rng(0)) for each in predictors]
-        return CellAnswer(hypotheses=tuple(cell for some in found for cell in some), nothing=0.0)
-
-    return unweighed
+    wanted, registry = IndexingSpec.model_validate_json(text).cell_predictors, default_registry()
+    return [registry.build(ComponentKind.CELL_PREDICTOR, part) for part in wanted]

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from pxrdgen.errors import DatasetError
 from pxrdgen.interfaces.kinds import ComponentKind
@@ -25,6 +25,7 @@ from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import Entry, shared_folder
@@ -39,10 +40,8 @@ from pxrdgen_learning.training.spec import CorpusOptions, TrainingSpec
 LEARNED = 0.9
 
 
-class OverfittingSpec(BaseModel):
+class OverfittingSpec(Options):
     """What is trained, and for how long."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plugin: str = Field(default="flow", description="name of the generator")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="its options: denoiser, encoder, cell")
@@ -66,10 +65,8 @@ class OverfittingSpec(BaseModel):
     sampling: dict[str, JsonValue] = Field(default={"steps": 25}, description="options of the sampler: steps, sampler")
 
 
-class OverfittingData(BaseModel):
+class OverfittingData(Options):
     """What is learned."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     crystals: Path | None = Field(default=None, description="table or pack; default: the shared data folder's")
     split: str = Field(default="train", description="of the table; empty for all")

@@ -17,13 +17,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.subject import Subject
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
 _ATOM_VOLUME = 14.0
 
 
-class ProposingSpec(BaseModel):
+class ProposingSpec(Options):
     """A generator, and how it is asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     plugin: str = Field(default="flow", description="name of the generator")
     options: dict[str, JsonValue] = Field(default_factory=dict, description="its options, such as the denoiser")
@@ -48,10 +47,8 @@ class ProposingSpec(BaseModel):
     repeats: int = Field(default=3, ge=1, description="timed batches; the median counts")
 
 
-class ProposingData(BaseModel):
+class ProposingData(Options):
     """Made-up cells."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     atoms: tuple[int, ...] = Field(default=(4, 8, 12, 20), description="in a cell; multiples of 4")
 

@@ -14,11 +14,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.refinement_cases import (
     Part,
@@ -48,18 +49,14 @@ BINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 WORSE = 0.005
 
 
-class RefiningSpec(BaseModel):
+class RefiningSpec(Options):
     """A refiner."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     refiner: ComponentSpec = Field(default=ComponentSpec(plugin="least_squares"), description="what is tried")
 
 
-class RefiningData(BaseModel):
+class RefiningData(Options):
     """What is refined."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     parts: tuple[Part, ...] = Field(default=tuple(Part), description="simulated, measured, candidates")
     limit: int | None = Field(default=None, ge=1, description="cases of each part")

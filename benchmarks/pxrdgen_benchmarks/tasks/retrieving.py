@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from pydantic import JsonValue as Json
 
 from pxrdgen.errors import BrokenPluginError
@@ -21,6 +21,7 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.specs.pipeline import ComponentSpec
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, unit_rows, wilson, within_top
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.retrieval_vectors import FloatArray, View, crystal_vectors, gallery_crystals, pattern_vectors
 from pxrdgen_benchmarks.subject import Subject
@@ -40,10 +41,8 @@ TOPS = (1, 5, 10)
 SHOWN = 100
 
 
-class RetrievingSpec(BaseModel):
+class RetrievingSpec(Options):
     """Two encoders and, unless they come with weights, how they are trained."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     encoder: ComponentSpec = Field(default=ComponentSpec(plugin="peaks"), description="of patterns")
     structure_encoder: ComponentSpec = Field(default=ComponentSpec(plugin="cspnet"), description="of crystals")
@@ -54,10 +53,8 @@ class RetrievingSpec(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31, description="of weights and order")
 
 
-class RetrievingData(BaseModel):
+class RetrievingData(Options):
     """Who is looked for among whom."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     gallery: int = Field(default=1000, ge=10, description="crystals; filled up from train where the split has fewer")
     queries: int | None = Field(default=None, ge=1, description="crystals of the split looked for; default: all")

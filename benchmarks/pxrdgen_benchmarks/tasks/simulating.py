@@ -10,18 +10,17 @@ from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from pxrdgen.interfaces.task import Task
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.fresh_process import in_fresh_process, peak_mb
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.subject import Subject
 
 
-class SimulatingSpec(BaseModel):
+class SimulatingSpec(Options):
     """How it is timed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     repeats: int = Field(default=5, ge=1, description="medians are taken over")
     threads: int = Field(default=1, ge=1, description="for torch; pymatgen uses one")
@@ -33,10 +32,8 @@ class SimulatingSpec(BaseModel):
     )
 
 
-class SimulatingData(BaseModel):
+class SimulatingData(Options):
     """Batches of crystals."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     batches: tuple[int, ...] = Field(default=(100, 1000, 5000), description="crystals at once")
     atoms: tuple[tuple[int, int], ...] = Field(default=((1, 20),), description="smallest and largest cell")

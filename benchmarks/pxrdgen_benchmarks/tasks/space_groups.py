@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from pxrdgen.interfaces.task import Task
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.crystal_data import CrystalData
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.posed import posed_of
 from pxrdgen_benchmarks.subsets import val_entries
 
@@ -31,10 +32,8 @@ TOLERANCE, LOOSE_TOLERANCE = 0.01, 0.05
 NOWHERE = 10_000
 
 
-class SpaceGroupsSpec(BaseModel):
+class SpaceGroupsSpec(Options):
     """The ranking has no options."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class SpaceGroupsData(CrystalData):

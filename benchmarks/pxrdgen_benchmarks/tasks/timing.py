@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
-from itertools import product
-from statistics import median
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel
@@ -18,9 +15,6 @@ from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.evaluate import built_components
 from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of, proposed
-from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import finite, groups
-from pxrdgen_benchmarks.task import Draw
 
 Result = TypeVar("Result")
 
@@ -71,18 +65,6 @@ class Timing(CrystalTask):
         steps = _steps(case, spec)
         solve_ms, peak_mb = in_fresh_process(one_round, case, spec)
         return TimingRow(**steps, solve_ms=solve_ms, peak_mb=peak_mb)
-
-    def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
-        """Milliseconds against the number of atoms."""
-        from pxrdgen_benchmarks.figures import draw_lines
-
-        lines: dict[str, list[tuple[float, float]]] = {}
-        for variant, _, records in groups(result):
-            for size, name in product(sorted({record.num_atoms for record in records}), STEPS[:-1]):
-                values = finite([record for record in records if record.num_atoms == size], name)
-                if values:
-                    lines.setdefault(f"{variant}: {name}", []).append((float(size), median(values)))
-        return {"steps": partial(draw_lines, lines, "atoms", "CPU ms", log_y=True)}
 
 
 def one_round(case: SimulatedCase, spec: PipelineSpec) -> float:

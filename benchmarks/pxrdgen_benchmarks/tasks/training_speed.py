@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,6 +24,7 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.subject import Subject
 from pxrdgen_benchmarks.subsets import shared_folder
 from pxrdgen_learning.data.dataset_sources import read_dataset
@@ -32,10 +33,8 @@ from pxrdgen_learning.data.dataset_sources import read_dataset
 PADDED = 20
 
 
-class TrainingSpeedSpec(BaseModel):
+class TrainingSpeedSpec(Options):
     """The network, the same on both sides."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(default=256, ge=8, description="numbers per atom")
     layers: int = Field(default=6, ge=1)
@@ -43,10 +42,8 @@ class TrainingSpeedSpec(BaseModel):
     repeats: int = Field(default=5, ge=1, description="timed steps of each; the median counts")
 
 
-class TrainingSpeedData(BaseModel):
+class TrainingSpeedData(Options):
     """Random crystals of the data's own distribution of sizes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     crystals: Path | None = Field(default=None, description="table or pack; default: the shared data folder's")
     count: int = Field(default=64, ge=1, description="of its train split")
@@ -90,14 +87,12 @@ class TrainingSpeed(Task):
         sizes = sorted({len(crystal) for crystal in crystals})
         by_size = [_tensors([each for each in crystals if len(each) == size], size, rng) for size in sizes]
         together = [_tensors(crystals, PADDED, rng)]
-        times: list[tuple[float, ...]] = [
-            (
-                _seconds(lambda: _step_ours(ours, by_size)),
-                _seconds(lambda: _step_padded(padded, together)),
-                _seconds(lambda: _step_padded(padded, by_size)),
-            )
-            for _ in range(spec.repeats + 1)
+        steps: list[Callable[[], None]] = [
+            lambda: _step_ours(ours, by_size),
+            lambda: _step_padded(padded, together),
+            lambda: _step_padded(padded, by_size),
         ]
+        times = [[_seconds(step) for step in steps] for _ in range(spec.repeats + 1)]
         speeds = [len(crystals) / median(each) for each in zip(*times[1:], strict=True)]
         return TrainingSpeedRow(ours=speeds[0], padded=speeds[1], padded_by_size=speeds[2], ratio=speeds[0] / speeds[1])
 
@@ -133,17 +128,10 @@ class PaddedCspNet(nn.Module):
         x = self.element(species) + self.time(t)[:, None]
         for norm, edge, node in zip(self.norms, self.edges, self.nodes, strict=True):
             h = norm(x)
-            difference = coords[:, None] - coords[:, :, None]
             harmonics = 2.0 * math.pi * torch.arange(1, self.frequencies + 1)
-            angles = (difference[..., None] * harmonics).flatten(-2)
-            pairs = [
-                h[:, :, None].expand(-1, -1, size, -1),
-                h[:, None].expand(-1, size, -1, -1),
-                metric,
-                angles.sin(),
-                angles.cos(),
-            ]
-            messages = edge(torch.cat(pairs, dim=-1)) * mask[:, None, :, None]
+            angles = ((coords[:, None] - coords[:, :, None])[..., None] * harmonics).flatten(-2)
+            ends = (h[:, :, None].expand(-1, -1, size, -1), h[:, None].expand(-1, size, -1, -1))
+            messages = edge(torch.cat([*ends, metric, angles.sin(), angles.cos()], dim=-1)) * mask[:, None, :, None]
             mean = messages.sum(2) / mask.sum(1)[:, None, None]
             x = x + node(torch.cat([h, mean], dim=-1))
         out: Tensor = self.head(functional.layer_norm(x, x.shape[-1:])) * mask[..., None]
