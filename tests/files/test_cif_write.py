@@ -193,7 +193,7 @@ def test_another_group_than_the_one_given_is_said() -> None:
     problem = stated(given, parse_space_group("P 21 21 21"))
     found = to_conventional(in_primitive_cell(given, problem.to_user, problem.basis), problem=problem)
     assert found.space_group.hm_symbol == "P b n m"
-    assert "not the P 21 21 21" in found.notes[0]
+    assert "not the given P 21 21 21" in found.notes[0]
     axes = stated(given, parse_space_group("P n m a"))
     assert (
         "in the given cell the structure is P b n m, not P n m a"
