@@ -105,6 +105,10 @@ class Indexing(Task):
         cases: list[Case] = [*simulated_cases(data.chosen(data.every()), data.columns)] if data.columns else []
         return [replace(case, bucket=system_of(case.space_group)) for case in (*cases, *_measured(data.measured))]
 
+    def selection(self, data: Any) -> str:
+        """Of the crystals and patterns."""
+        return f"{data.selected()}{', and the measured patterns' if data.measured else ''}"
+
     def measure(self, case: Any, spec: Any) -> CellRankRow:
         """Index, then compare; a refusal is an error, which counts as a miss."""
         question = case.question()

@@ -112,32 +112,17 @@ class Retrieving(ReportingTask):
         """Top-k rates over the queries."""
         del weights
         return [
-            Number(
-                variant=record.variant,
-                column=record.column,
-                name=f"top-{k} of {row.gallery}, %",
-                value=100 * rate.share,
-                low=100 * rate.low,
-                high=100 * rate.high,
-                n=rate.n,
-            )
+            Number.of_rate(record.variant, record.column, f"top-{k} of {row.gallery}", rate)
             for record, row in rows_of(records)
             for k, rate in rates_of(row).items()
         ]
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
         """Hit rates with intervals; chance is k over the gallery."""
-        lines = [
-            (
-                record.variant,
-                record.column,
-                str(row.gallery),
-                *map(percent, rates_of(row).values()),
-                str(row.median_rank),
-            )
-            for variant in result.variants
-            for record, row in rows_of(variant.records)
-        ]
+        lines = []
+        for record, row in (pair for variant in result.variants for pair in rows_of(variant.records)):
+            rates = map(percent, rates_of(row).values())
+            lines.append((record.variant, record.column, f"{row.gallery}", *rates, f"{row.median_rank:g}"))
         return {
             "hits": Table(
                 title="Own crystal among the first k of the gallery, % [95 % interval] (queries)",

@@ -82,6 +82,10 @@ class SpaceGroups(Task):
         entries = val_entries(data.limit, data.crystals) if data.subset == "random" else data.chosen(data.every())
         return simulated_cases(entries, data.columns)
 
+    def selection(self, data: Any) -> str:
+        """Of the crystals."""
+        return f"{data.limit} drawn from the val split" if data.subset == "random" else str(data.selected())
+
     def measure(self, case: Any, spec: Any) -> GroupRow:
         """Rank the groups, then look up the truth."""
         from pxrdgen_solver.space_group.rank import rank_space_groups
