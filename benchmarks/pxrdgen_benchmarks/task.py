@@ -31,7 +31,7 @@ class Reporting(ABC):
         kinds = {name: type(value) for r in records for name, value in r.values.items() if value is not None}
         flags = [name for name, kind in kinds.items() if kind is bool]
         numbers = {name: name for name, kind in kinds.items() if kind in (int, float)}
-        title = result.suite.title
+        title = result.suite.title or result.suite.name
         return {
             **({"rates": rate_table(result, {name: flag(name) for name in flags}, title=title)} if flags else {}),
             **({"numbers": number_table(result, numbers, title=title, by_bucket=True)} if numbers else {}),
