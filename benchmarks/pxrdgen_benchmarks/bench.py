@@ -10,7 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from pxrdgen.interfaces.tracker import Tracker
-    from pxrdgen_benchmarks.suite import Suite
 
 app = typer.Typer(no_args_is_help=True, help="Measure and compare: suites, ablations, tables.")
 
@@ -97,7 +96,9 @@ def run_bench(
     size = size or (FULL if own else SMALL)
     chosen = (read_suite(Path(suite)) if own else load_suite(suite)).sized(size)
     # nothing is written before it is known that there is something to measure
-    prepared = prepare_suite(_adjusted(chosen, limit, crystals))
+    said = {"limit": limit, "crystals": None if crystals is None else str(crystals)}
+    data = {**chosen.data, **{name: value for name, value in said.items() if value is not None}}
+    prepared = prepare_suite(chosen.model_copy(update={"data": data}))
     teller = _tracker(tracker, tracking_uri)
     folder = out or Path("runs") / "bench" / f"{chosen.name}-{size}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -173,15 +174,6 @@ def make_pages(
 
     for written in write_pages(readme):
         typer.echo(f"wrote the results of {written}")
-
-
-def _adjusted(suite: Suite, limit: int | None, crystals: Path | None) -> Suite:
-    data = {**suite.data}
-    if limit is not None:
-        data["limit"] = limit
-    if crystals is not None:
-        data["crystals"] = str(crystals)
-    return suite.model_copy(update={"data": data})
 
 
 def _tracker(name: str | None, uri: str) -> Tracker:

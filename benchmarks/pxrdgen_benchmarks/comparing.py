@@ -77,18 +77,10 @@ def _cells(found: Comparison, value: str) -> tuple[str, ...]:
     def said(number: float) -> str:
         return f"{scale * number:.1f}{unit}" if flags else f"{number:.4g}"
 
-    return (
-        found.column,
-        value,
-        str(found.n),
-        said(found.a),
-        said(found.b),
-        said(found.difference),
-        f"[{said(found.low)}, {said(found.high)}]",
-        str(found.only_a) if flags else "",
-        str(found.only_b) if flags else "",
-        f"{found.p:.3g}",
-    )
+    interval = f"[{said(found.low)}, {said(found.high)}]"
+    only = (str(found.only_a), str(found.only_b)) if flags else ("", "")
+    numbers = (said(found.a), said(found.b), said(found.difference), interval)
+    return (found.column, value, str(found.n), *numbers, *only, f"{found.p:.3g}")
 
 
 def _chosen(text: str) -> dict[str, StoredVariant]:

@@ -38,7 +38,10 @@ def solving_tables(result: SuiteResult) -> dict[str, Table]:
                 "probable: right",
                 "right: called solved",
             ),
-            rows=tuple((variant, _named(column), *verdict_rates(records)) for variant, column, records in judged),
+            rows=tuple(
+                (variant, f"{column} (control)" if column in CONTROLS else column, *verdict_rates(records))
+                for variant, column, records in judged
+            ),
         ),
         "space_groups": Table(
             title="Space group, % of the right answers [95 % interval] (n)",
@@ -55,7 +58,7 @@ def solving_tables(result: SuiteResult) -> dict[str, Table]:
 def verdict_rates(records: Sequence[Record]) -> tuple[str, ...]:
     """How often each verdict was given, how often it was right, and how often a right answer was called solved."""
     strict, published = flag("strict"), flag("published")
-    solved, probable = _verdict("solved"), _verdict("probable")
+    solved, probable = is_called("solved"), is_called("probable")
     return (
         _share(records, solved),
         _share(records, strict, solved),
@@ -67,7 +70,8 @@ def verdict_rates(records: Sequence[Record]) -> tuple[str, ...]:
     )
 
 
-def _verdict(name: str) -> Callable[[Record], bool]:
+def is_called(name: str) -> Callable[[Record], bool]:
+    """Whether that is the verdict."""
     return lambda record: record.values.get("verdict") == name
 
 
@@ -87,7 +91,3 @@ def _share(
     """Hits among those records that count; all by default."""
     counted = [record for record in records if among is None or among(record)]
     return whole(counted, hit, {})
-
-
-def _named(column: str) -> str:
-    return f"{column} (control)" if column in CONTROLS else column

@@ -109,10 +109,8 @@ def split_mean(records: Sequence[Record], name: str, weights: Mapping[str, float
 
 def timing_table(result: SuiteResult) -> Table:
     """Seconds a case; kept apart because they alone differ when a run is repeated."""
-    lines = [
-        (variant, column, str(len(records)), f"{median(r.seconds for r in records):.2f}", f"{_sum(records):.0f}")
-        for variant, column, records in groups(result)
-    ]
+    timed = ((variant, column, [r.seconds for r in records]) for variant, column, records in groups(result))
+    lines = [(v, column, str(len(s)), f"{median(s):.2f}", f"{sum(s):.0f}") for v, column, s in timed]
     return Table(
         title="Wall seconds on this machine", header=("variant", "column", "n", "median", "sum"), rows=tuple(lines)
     )
@@ -185,7 +183,3 @@ def first_line(text: str) -> str:
 
 def _printed(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:g}"
-
-
-def _sum(records: Sequence[Record]) -> float:
-    return sum(record.seconds for record in records)

@@ -38,8 +38,12 @@ class Reporting(ABC):
         }
 
     @abstractmethod
+    def shown(self) -> tuple[str, ...]:
+        """Names of the values on a card."""
+
     def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
         """Of one variant, for its card."""
+        return numbers_of(records, self.shown(), weights)
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """By file name; none by default."""
@@ -54,9 +58,9 @@ class Reporting(ABC):
 class ReportingTask(Task, Reporting):
     """A task that shows its records in its own way."""
 
-    def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
+    def shown(self) -> tuple[str, ...]:
         """Its ``card_values``."""
-        return numbers_of(records, self.card_values or (self.headline,), weights)
+        return self.card_values or (self.headline,)
 
 
 @final
@@ -66,9 +70,9 @@ class PlainReporting(Reporting):
 
     task: Task
 
-    def numbers(self, records: Sequence[Record], weights: Mapping[str, float]) -> list[Number]:
+    def shown(self) -> tuple[str, ...]:
         """The task's ``card_values``."""
-        return numbers_of(records, self.task.card_values or (self.task.headline,), weights)
+        return self.task.card_values or (self.task.headline,)
 
 
 def reporting(task: Task) -> Reporting:

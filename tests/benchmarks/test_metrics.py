@@ -153,7 +153,7 @@ def test_the_match_table_counts_errors_as_misses() -> None:
     assert [cell.split()[0] for cell in strict[2:5]] == ["33.3", "0.0", "8.3"]
     assert any_published[4].startswith("0.0")
     assert any_strict[3].startswith("50.0")
-    assert tables["rms"].rows == (("v", "clean", "0.2 / 0.2 (3)"),)
+    assert tables["rms"].rows == (("v", "clean", "all", "0.2 / 0.2 (3)"),)
 
 
 def test_the_verdict_table_separates_right_from_wrong() -> None:

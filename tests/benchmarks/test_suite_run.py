@@ -91,7 +91,7 @@ def test_a_suite_measures_every_case_under_every_spec(salts: Path, tmp_path: Pat
         assert variant.spec["generator"]["options"]["symmetric_share"] == 0.6  # defaults are written out
         assert variant.versions["generator direct_space"].startswith("pxrdgen ")
     assert all(record.values["samples"] == 3 for record in result.variants[1].records)
-    assert "| samples=1 | clean | published, one |" in shown(result)["matches"]
+    assert "| samples=1 | clean | published |" in shown(result)["rates"]
 
 
 def test_a_spec_that_cannot_run_is_named_and_the_rest_goes_on(salts: Path, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_every_record_is_in_the_parquet_file(salts: Path, tmp_path: Path) -> Non
     assert {row["variant"] for row in table} == {"samples=1", "samples=2"}
     assert {row["id"] for row in table} == {name for name, *_ in SALTS}
     assert all(path.stat().st_size > 2000 for inside, path in outcome.files if inside == "figures")
-    csv = (tmp_path / "out" / "tables" / "matches.csv").read_text().splitlines()
+    csv = (tmp_path / "out" / "tables" / "rates.csv").read_text().splitlines()
     assert csv[0] == "variant,column,hit,1-4,all"
 
 

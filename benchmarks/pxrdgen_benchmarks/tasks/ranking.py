@@ -17,8 +17,6 @@ from pxrdgen_benchmarks.evaluate import built_components, case_patience
 from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import crystals_of, posed_of
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
-from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.tasks.solving import SolvingData
 
@@ -99,20 +97,6 @@ class Ranking(CrystalTask):
     def patience(self, spec: Any) -> float:
         """As for a whole solution."""
         return case_patience(spec.budget_s)
-
-    def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """One line a step."""
-        first = {said: flag(f"{stage}_strict") for stage, said in STAGES.items()}
-        published = {said: flag(f"{stage}_published") for stage, said in STAGES.items()}
-        anywhere = {said: flag(f"{stage}_any_strict") for stage, said in STAGES.items()}
-        return {
-            "first_strict": rate_table(result, first, title="First of the list, strict matcher"),
-            "first_published": rate_table(result, published, title="First of the list, published matcher"),
-            "any_strict": rate_table(result, anywhere, title="Any of the list, strict matcher"),
-            "rms": number_table(
-                result, {f"{stage}_rms": said for stage, said in STAGES.items()}, title="rms, (V/N)^(1/3)"
-            ),
-        }
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
         """The steps as bars."""

@@ -11,8 +11,7 @@ from pydantic import BaseModel, Field
 from pxrdgen_benchmarks.cases import stranger_of
 from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask
 from pxrdgen_benchmarks.disturbed import DisturbedCase, Factor
-from pxrdgen_benchmarks.record import Record
-from pxrdgen_benchmarks.solving_tables import solving_tables
+from pxrdgen_benchmarks.solving_tables import is_called, solving_tables
 from pxrdgen_benchmarks.suite_result import SuiteResult
 from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
 from pxrdgen_benchmarks.tables import Table
@@ -71,8 +70,8 @@ class Robustness(SolveTask, CrystalTask):
         hits = {
             "strict": flag("strict"),
             "published": flag("published"),
-            "called solved": is_solved,
-            "solved and wrong": lambda record: is_solved(record) and not record.flag("strict"),
+            "called solved": is_called("solved"),
+            "solved and wrong": lambda record: is_called("solved")(record) and not record.flag("strict"),
         }
         title = "One thing wrong at a time; 'wrong_z' has no right answer"
         return {
@@ -86,8 +85,3 @@ class Robustness(SolveTask, CrystalTask):
         from pxrdgen_benchmarks.figures import draw_bars
 
         return {"disturbances": partial(draw_bars, result, {"strict": "strict, first"}, "right, %")}
-
-
-def is_solved(record: Record) -> bool:
-    """Whether the verdict says so."""
-    return record.values.get("verdict") == "solved"

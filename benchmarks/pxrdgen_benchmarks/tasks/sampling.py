@@ -21,7 +21,7 @@ from pxrdgen_benchmarks.metrics import PUBLISHED, STRICT, match_rms
 from pxrdgen_benchmarks.posed import ask
 from pxrdgen_benchmarks.record import Record
 from pxrdgen_benchmarks.suite_result import SuiteResult
-from pxrdgen_benchmarks.suite_tables import flag, number_table, rate_table
+from pxrdgen_benchmarks.suite_tables import flag, rate_table
 from pxrdgen_benchmarks.tables import Table
 from pxrdgen_benchmarks.task import Draw
 from pxrdgen_benchmarks.validity import is_valid
@@ -95,28 +95,19 @@ class Sampling(CrystalTask):
         return sampled_row(answers, case.truth, (time.process_time() - started) / len(answers))
 
     def tables(self, result: SuiteResult) -> Mapping[str, Table]:
-        """The three rates, the distances, the seconds a sample."""
-        any_of = "any of n"
-        hits = {
-            "published, one": flag("published"),
-            f"published, {any_of}": flag("any_published"),
-            "strict, one": flag("strict"),
-            f"strict, {any_of}": flag("any_strict"),
-        }
-        tables = {"matches": rate_table(result, hits, title="Raw samples matched")}
+        """Rates and means; where it is known which compounds are valid, the published counts of them, too."""
+        tables = {**super().tables(result)}
         if any(r.values.get("valid") is not None for v in result.variants for r in v.records):
             hits = {
                 "matched and valid, one": partial(_valid_and, "published"),
-                f"matched and valid, {any_of}": partial(_valid_and, "any_published"),
+                "matched and valid, any of n": partial(_valid_and, "any_published"),
             }
             tables["valid_of_all"] = rate_table(result, hits, title="Matched and SMACT-valid, as published")
             tables["valid_of_valid"] = rate_table(
                 _only_valid(result),
-                {"matched, one": flag("published"), f"matched, {any_of}": flag("any_published")},
+                {"matched, one": flag("published"), "matched, any of n": flag("any_published")},
                 title="The same among SMACT-valid compounds",
             )
-        names = {"rms": "rms, one", "best_rms": "rms, best of n", "cpu_seconds": "CPU s a sample"}
-        tables["numbers"] = number_table(result, names, title="Samples, rms in (V/N)^(1/3)")
         return tables
 
     def figures(self, result: SuiteResult) -> Mapping[str, Draw]:
