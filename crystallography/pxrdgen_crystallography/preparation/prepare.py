@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pxrdgen.errors import PatternError
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
+from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation.noise import Noise, estimate_noise
 from pxrdgen_crystallography.preparation.peaks import PeakSearch, search_peaks
 from pxrdgen_crystallography.preparation.repair import repair
@@ -22,6 +23,7 @@ FloatArray = NDArray[np.float64]
 MINIMUM_POINTS = 30
 
 
+@one_thread()
 def prepare(
     pattern: PowderPattern,
     *,

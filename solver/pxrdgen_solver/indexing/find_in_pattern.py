@@ -12,9 +12,11 @@ from pxrdgen.values.cells import CellAnswer, CellProblem
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.progress import Progress
+from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_solver.indexing.find import find_cells
 
 
+@one_thread()
 def cells_of(
     prepared: PreparedPattern,
     composition: Composition | None,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-
-import torch
 
 from pxrdgen import __version__
 from pxrdgen.errors import SymmetryError
@@ -17,6 +14,7 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.solution import Candidate, Solution
+from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
@@ -69,7 +67,7 @@ def solve_question(
     alternatives = state_alternatives(question, prepared, spec, registry, report)
     attempts: list[Attempt] = []
     refusals: list[SymmetryError] = []
-    with _one_thread():
+    with one_thread():
         for alternative in alternatives:
             report("fitting the cell", 0.0, None)
             posed = pose(prepared, alternative.problem, question.impurities)
@@ -128,14 +126,3 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
         interrupted=any(attempt.interrupted for attempt in attempts),
         groups=best.groups,
     )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The search's tensors are small: threads would spend their time waiting for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

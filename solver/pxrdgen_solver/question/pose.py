@@ -12,6 +12,7 @@ from pxrdgen.values.problem import StructureProblem
 from pxrdgen.values.refinement import Measurement
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
+from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
 from pxrdgen_solver.space_group.rank import rank_space_groups
 
@@ -44,6 +45,7 @@ class Posed:
         )
 
 
+@one_thread()
 def pose(prepared: PreparedPattern, problem: StructureProblem, impurities: Sequence[Crystal] = ()) -> Posed:
     """Fit the problem's cell to the pattern and take the pattern apart in it.
 

@@ -16,6 +16,7 @@ from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
+from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.solution import crystal_warnings, refined_candidate
@@ -46,6 +47,7 @@ class RefinementTask:
     notes: tuple[str, ...] = ()
 
 
+@one_thread()
 def refine_crystal(
     pattern: PowderPattern,
     crystal: Crystal,
