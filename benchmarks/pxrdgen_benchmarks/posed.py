@@ -57,7 +57,7 @@ def proposed(
     from pxrdgen_solver.search.checked import check_candidates
 
     answer = generator.begin(posed.problem, posed.target).generate(posed.problem, posed.target, count, rng)
-    batch = check_candidates(answer, name, posed.problem.num_atoms)
+    batch = check_candidates(answer, name, posed.target)
     if not len(batch):
         raise BrokenPluginError(f"generator {name!r} proposed nothing; expected up to {count} candidates")
     return batch

@@ -46,6 +46,7 @@ def registry() -> Registry:
     records = [
         offered(ComponentKind.GENERATOR, "direct_space"),
         offered(ComponentKind.GENERATOR, "wyckoff"),
+        offered(ComponentKind.GENERATOR, "dual_space"),
         offered(ComponentKind.CELL_PREDICTOR, "indexing"),
         offered(ComponentKind.GENERATOR, "flow", FlowOptions),
         offered(ComponentKind.ENCODER, "cnn", CnnOptions),
@@ -86,7 +87,7 @@ def test_a_spec_survives_yaml_and_its_yaml_is_stable(spec: PipelineSpec) -> None
 
 def test_an_empty_file_is_the_default_run() -> None:
     assert spec_from_yaml("") == PipelineSpec()
-    assert [part.plugin for part in PipelineSpec().generators] == ["wyckoff", "direct_space", "flow"]
+    assert [part.plugin for part in PipelineSpec().generators] == ["wyckoff", "dual_space", "direct_space", "flow"]
 
 
 def test_a_spec_cannot_be_changed_in_place() -> None:

@@ -197,6 +197,21 @@ def test_dear_proposals_wait_while_others_have_some(
     assert (dear.asked > 0) is asked
 
 
+class ForLargeCells(Dear):
+    """Is not meant for cells of two atoms."""
+
+    abilities = GeneratorAbilities(least_atoms=3)
+
+
+def test_generators_for_large_cells_are_asked_in_small_ones_only_where_there_is_no_other(target_of: TargetOf) -> None:
+    idle, alone = ForLargeCells(), ForLargeCells()
+    for generators in ({"other": Stubborn(), "large": idle}, {"large": alone}):
+        searching = Search(ANY_PROBLEM, target_of("salt"), generators, candidates=4, rng=torch.Generator())
+        searching.run(Stretch(rounds=1))
+    assert idle.asked == 0
+    assert alone.asked == 1
+
+
 def pool_of(scores: list[float], freedom: list[int]) -> Pool:
     count = len(scores)
     parameters = GroupedParameters(

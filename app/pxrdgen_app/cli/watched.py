@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from pxrdgen.values.progress import Progress
+    from pxrdgen_solver.progress import Progress
 
 #: exit code of what the user interrupted.
 INTERRUPTED = 130

@@ -10,10 +10,10 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cells import CellAnswer
 from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern
-from pxrdgen.values.progress import Progress
 from pxrdgen_app.door.read import take_pattern
 from pxrdgen_crystallography.formula.parse import parse_formula
 from pxrdgen_solver.indexing.find_in_pattern import cells_of
+from pxrdgen_solver.progress import Progress
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry

@@ -18,7 +18,7 @@ from pxrdgen_app.door.read import take_pattern
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
-    from pxrdgen.values.progress import Progress
+    from pxrdgen_solver.progress import Progress
     from pxrdgen_solver.refinement.values import Refinement
 
 _DEFAULT = ComponentSpec(plugin="least_squares")

@@ -19,8 +19,8 @@ from pxrdgen_crystallography.formula.parse import parse_formula
 
 if TYPE_CHECKING:
     from pxrdgen.plugins.registry import Registry
-    from pxrdgen.values.progress import Progress
     from pxrdgen.values.solution import Solution
+    from pxrdgen_solver.progress import Progress
 
 
 def solve(

@@ -27,6 +27,7 @@ class GeneratorAbilities:
         keeps_space_group: every candidate obeys the space group the user gave, if any; where one generator does, the
             others are not asked.
         costly: a proposal costs far more than its fit. A search asks others first, this one once they had a fair try.
+        least_atoms: in smaller cells, hydrogen not counted, a search asks others, where there are any.
     """
 
     can_renoise: bool = False
@@ -34,6 +35,7 @@ class GeneratorAbilities:
     continues: bool = False
     keeps_space_group: bool = False
     costly: bool = False
+    least_atoms: int = 1
 
 
 class StructureGenerator(ABC):

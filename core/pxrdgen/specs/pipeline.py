@@ -3,6 +3,8 @@
 generators:
 - plugin: wyckoff
   options: {}
+- plugin: dual_space
+  options: {}
 - plugin: direct_space
   options: {}
 - plugin: flow
@@ -91,7 +93,7 @@ class PipelineSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generators: Annotated[tuple[ComponentSpec, ...], ComponentKind.GENERATOR] = Field(
-        default=(ComponentSpec(plugin="wyckoff"), ComponentSpec(plugin="direct_space"), ComponentSpec(plugin="flow")),
+        default=tuple(ComponentSpec(plugin=name) for name in ("wyckoff", "dual_space", "direct_space", "flow")),
         min_length=1,
         description="propose candidate structures, all into one pool",
     )

@@ -15,18 +15,20 @@ class CandidateBatch:
 
     Args:
         frac_coords: [M, N, 3] fractional coordinates.
-        origin: [M] name of the generator each came from.
+        origin: [M] label of the generator each came from; the solve loop stamps it.
         prior_score: [M] log-probability-like score of the proposing model, higher is likelier; ``None`` without one.
         freedom: [M] coordinates each arrangement's symmetry leaves free, where the generator knows; else ``None``.
         constraint: for each arrangement the directions [3 N, P] its coordinates may move in (orthonormal columns), or
             ``None`` for all; ``None`` altogether when no arrangement is constrained.
+        texture: [M, H] factors of the target's reflections that each was fitted under; ``None`` where nothing is known.
     """
 
     frac_coords: Tensor
-    origin: tuple[str, ...]
+    origin: tuple[str, ...] = ()
     prior_score: Tensor | None = None
     freedom: Tensor | None = None
     constraint: tuple[Tensor | None, ...] | None = None
+    texture: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.frac_coords.shape[0])
@@ -41,10 +43,11 @@ class CandidateBatch:
         return replace(
             self,
             frac_coords=self.frac_coords[rows],
-            origin=tuple(self.origin[int(row)] for row in rows),
+            origin=tuple(self.origin[int(row)] for row in rows) if self.origin else (),
             prior_score=None if self.prior_score is None else self.prior_score[rows],
             freedom=None if self.freedom is None else self.freedom[rows],
             constraint=None if self.constraint is None else tuple(self.constraint[int(row)] for row in rows),
+            texture=None if self.texture is None else self.texture[rows],
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
-from pxrdgen_generators.citations import FLOWMATCHING, FLOWMM, FOX
+from pxrdgen_generators.citations import CHARGE_FLIPPING, FLOWMATCHING, FLOWMM, FOX
 from pxrdgen_learning.citations import DIFFCSP
 
 
@@ -23,6 +23,15 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             interface_version=2,
             summary="random and random-symmetric starts and kicks, no learning",
             citations=(FOX,),
+        ),
+        ComponentRecord(
+            kind=ComponentKind.GENERATOR,
+            name="dual_space",
+            target="pxrdgen_generators.dual_space.generator:DualSpace",
+            options="pxrdgen_generators.dual_space.options:DualSpaceOptions",
+            interface_version=2,
+            summary="phases by charge flipping, atoms from their maps: cells of 12 to 150 atoms",
+            citations=(CHARGE_FLIPPING,),
         ),
         ComponentRecord(
             kind=ComponentKind.GENERATOR,

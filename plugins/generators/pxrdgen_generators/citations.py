@@ -44,3 +44,17 @@ FOX = Citation(
   doi     = {10.1107/S0021889802015236}
 }""",
 )
+
+CHARGE_FLIPPING = Citation(
+    key="chargeflipping",
+    reason="charge flipping",
+    bibtex="""@article{chargeflipping,
+  author  = {Oszl{\'a}nyi, G{\'a}bor and S{\"u}t{\\H o}, Andr{\'a}s},
+  title   = {Ab initio structure solution by charge flipping},
+  journal = {Acta Crystallographica Section A},
+  volume  = {60},
+  pages   = {134--141},
+  year    = {2004},
+  doi     = {10.1107/S0108767303027569}
+}""",
+)

@@ -12,13 +12,13 @@ from numpy.random import Generator
 from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.cell_scorer import CellScorer
 from pxrdgen.values.cells import CellAnswer, CellHypothesis, CellProblem
-from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen_crystallography.indexing.description import is_superlattice, relatives
 from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells, without_repeats
 from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
 from pxrdgen_crystallography.lattice.bravais import volume_of_form
 from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
 from pxrdgen_solver.indexing.present import hypothesis_of
+from pxrdgen_solver.progress import Progress, report_to_nobody
 
 #: lattices kept for scorers and the answer.
 KEPT = 30

@@ -11,9 +11,9 @@ from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cells import CellAnswer, CellProblem
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.prepared_pattern import PreparedPattern
-from pxrdgen.values.progress import Progress
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_solver.indexing.find import find_cells
+from pxrdgen_solver.progress import Progress
 
 
 @one_thread()

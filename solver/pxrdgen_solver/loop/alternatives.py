@@ -9,9 +9,9 @@ from pxrdgen.plugins.registry import Registry
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.prepared_pattern import PreparedPattern
 from pxrdgen.values.problem import StructureProblem
-from pxrdgen.values.progress import Progress
 from pxrdgen_solver.indexing.find_in_pattern import cells_of
 from pxrdgen_solver.indexing.problems_of_cells import problems_of_cells
+from pxrdgen_solver.progress import Progress
 from pxrdgen_solver.question.problem import build_problem, problems_for_z
 from pxrdgen_solver.question.question import Question
 

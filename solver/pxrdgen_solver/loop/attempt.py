@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pxrdgen.values.candidates import GroupTrial
-from pxrdgen.values.progress import Progress
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Verdict
 from pxrdgen_solver.answer.finalists import Finalist, Symmetriser, distinct, higher_symmetries, worth_refining
@@ -14,6 +13,7 @@ from pxrdgen_solver.answer.ranking import Ranked, points_in_peaks, ranked, witho
 from pxrdgen_solver.answer.verdict import evidence_for, judge
 from pxrdgen_solver.loop.components import Components
 from pxrdgen_solver.loop.settings import SolveSettings
+from pxrdgen_solver.progress import Progress
 from pxrdgen_solver.question.pose import Posed
 from pxrdgen_solver.search.budget import Budget, Stretch
 from pxrdgen_solver.search.checked import refine_checked

@@ -12,7 +12,6 @@ from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec
 from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.prepared_pattern import PreparedPattern
-from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.solution import Candidate, Solution
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
@@ -24,6 +23,7 @@ from pxrdgen_solver.loop.alternatives import state_alternatives
 from pxrdgen_solver.loop.attempt import AlternativeSearch, Attempt
 from pxrdgen_solver.loop.components import Components, build_components
 from pxrdgen_solver.loop.settings import SolveSettings
+from pxrdgen_solver.progress import Progress, report_to_nobody
 from pxrdgen_solver.question.pose import pose
 from pxrdgen_solver.question.question import Question
 

@@ -13,13 +13,13 @@ from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen.values.prepared_pattern import PreparedPattern
-from pxrdgen.values.progress import Progress, report_to_nobody
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
 from pxrdgen_solver.answer.solution import crystal_warnings, refined_candidate
+from pxrdgen_solver.progress import Progress, report_to_nobody
 from pxrdgen_solver.refinement.frame import CrystalFrame, frame_of
 from pxrdgen_solver.refinement.values import Refinement
 from pxrdgen_solver.search.checked import check_refinement

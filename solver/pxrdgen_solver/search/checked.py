@@ -11,15 +11,17 @@ import torch
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.values.candidates import CandidateBatch
+from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.refinement import Measurement, RefinementResult, RefinementStart
 
 
-def check_candidates(batch: object, name: str, atoms: int) -> CandidateBatch:
-    """The answer of generator ``name`` as candidates of ``atoms`` atoms, stamped with its name.
+def check_candidates(batch: object, name: str, target: IntensityTarget) -> CandidateBatch:
+    """The answer of generator ``name`` as candidates for a target, stamped with its name.
 
     Raises:
         BrokenPluginError: not the type or shape asked for, or not finite; the message names the generator.
     """
+    atoms, reflections = int(target.species.numel()), int(target.hkl.shape[0])
     coords = getattr(batch, "frac_coords", None)
     if not isinstance(batch, CandidateBatch) or not isinstance(coords, torch.Tensor):
         raise BrokenPluginError(f"generator {name!r} returned a {type(batch).__name__}; expected a CandidateBatch")
@@ -37,6 +39,11 @@ def check_candidates(batch: object, name: str, atoms: int) -> CandidateBatch:
     ):
         if size not in (None, count):
             raise BrokenPluginError(f"generator {name!r} returned {size} entries of {field} for {count} candidates")
+    if batch.texture is not None and batch.texture.shape != (count, reflections):
+        raise BrokenPluginError(
+            f"generator {name!r} returned a texture of shape {list(batch.texture.shape)}; "
+            f"expected {[count, reflections]}"
+        )
     return replace(batch, origin=(name,) * count)
 
 

@@ -84,30 +84,48 @@ class Population:
     def _propose(
         self, generator: StructureGenerator, round_number: int, rng: torch.Generator
     ) -> tuple[CandidateBatch, Tensor | None]:
-        """Candidates and the texture [M, H] each begins with, if any: newcomers the best one's, children a parent's.
+        """Candidates and the texture [M, H] each begins with, if any.
+
+        It is the generator's own, else newcomers have the best one's and children a parent's.
 
         Texture belongs to the sample; but where a wrong one hides the answer, it hides it from this population alone.
         """
         problem, target = self.problem, self.target
 
         def checked(batch: CandidateBatch) -> CandidateBatch:
-            return check_candidates(batch, self.name, int(target.species.numel()))
+            return check_candidates(batch, self.name, target)
 
         able = generator.abilities
         count = self.size * able.proposals_per_candidate
         if self.pool is None:
-            return checked(generator.generate(problem, target, count, rng)), None
+            first = checked(generator.generate(problem, target, count, rng))
+            return first, first.texture
         fresh = count if able.continues else round(FRESH * count) if able.proposals_per_candidate > 1 else 0
         parents = self.pool.fit.parameters
-        batches, rows = [], torch.zeros(0, dtype=torch.long)
+        batches: list[CandidateBatch] = []
+        textures: list[Tensor | None] = []
+
+        def begin_under(batch: CandidateBatch, rows: Tensor) -> None:
+            inherited = None if parents.texture is None else parents.texture[rows]
+            batches.append(batch)
+            textures.append(inherited if batch.texture is None else batch.texture)
+
         if fresh:
-            batches.append(checked(generator.generate(problem, target, fresh, rng)))
-            rows = torch.zeros(len(batches[0]), dtype=torch.long)
+            batch = checked(generator.generate(problem, target, fresh, rng))
+            begin_under(batch, torch.zeros(len(batch), dtype=torch.long))
         if able.can_renoise and fresh < count:
             best = max(len(self.pool) // 2, 1)
             chosen = torch.randint(best, (count - fresh,), generator=rng)
             strength = STRENGTHS[round_number % len(STRENGTHS)]
-            moved = generator.renoise(problem, target, parents.frac_coords[chosen], strength, rng)
-            batches.append(checked(moved))
-            rows = torch.cat([rows, chosen])
-        return joined_batches(batches, target), None if parents.texture is None else parents.texture[rows]
+            batch = checked(generator.renoise(problem, target, parents.frac_coords[chosen], strength, rng))
+            begin_under(batch, chosen)
+        return joined_batches(batches, target), _joined_textures(batches, textures)
+
+
+def _joined_textures(batches: list[CandidateBatch], textures: list[Tensor | None]) -> Tensor | None:
+    """[M, H] of all batches, even where one has none; ``None`` where none has any."""
+    width = next((texture.shape[1] for texture in textures if texture is not None), None)
+    if width is None:
+        return None
+    parts = zip(batches, textures, strict=True)
+    return torch.cat([torch.ones(len(batch), width) if texture is None else texture for batch, texture in parts])

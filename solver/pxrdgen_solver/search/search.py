@@ -52,9 +52,11 @@ class Search:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target, self._candidates, self._rng, self._clock = target, candidates, rng, clock
-        obedient = {name: generator for name, generator in generators.items() if generator.abilities.keeps_space_group}
+        heavy = int((target.species > 1).sum())
+        fitting = {name: each for name, each in generators.items() if each.abilities.least_atoms <= heavy} or generators
+        obedient = {name: each for name, each in fitting.items() if each.abilities.keeps_space_group}
         # a group that the user gave is kept by asking those alone that keep it
-        asked = obedient if problem.space_group is not None and obedient else generators
+        asked = obedient if problem.space_group is not None and obedient else fitting
         fitter = CandidateFitter(target)
         self._populations = [
             Population(name=name, problem=problem, target=target, generator=generator, fitter=fitter, size=candidates)
