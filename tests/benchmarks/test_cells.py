@@ -78,7 +78,9 @@ class Smallest(CellScorer):
 
 
 @pytest.mark.parametrize(
-    ("scorer", "number", "edge"), [(None, 1, 3.0), (None, 20, 4.0), (Smallest(), 20, 3.0)], ids=str
+    ("scorer", "number", "edge"),
+    [(None, 1, 3.0), (None, 20, 4.0), (Smallest(), 20, 3.0)],
+    ids=["the predictor", "twenty", "a scorer"],
 )
 def test_each_chooser_takes_its_best_of_n(
     monkeypatch: pytest.MonkeyPatch, scorer: CellScorer | None, number: int, edge: float

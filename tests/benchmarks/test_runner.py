@@ -123,7 +123,9 @@ def test_the_random_control_asks_no_solver(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "known"), [(Told.CELL, {"cell", "z"}), (Told.Z, {"z"}), (Told.FORMULA, set())], ids=str
+    ("told", "known"),
+    [(Told.CELL, {"cell", "z"}), (Told.Z, {"z"}), (Told.FORMULA, set())],
+    ids=["cell", "z", "formula"],
 )
 def test_the_solver_is_shown_what_it_is_told_and_nothing_of_the_answer(
     told: Told, known: set[str], monkeypatch: pytest.MonkeyPatch
