@@ -76,6 +76,5 @@ class Generator(StructureGenerator):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         warnings.warn("Generator is StructureGenerator since interface version 2", DeprecationWarning, stacklevel=2)
-        cls.abilities = GeneratorAbilities(
-            **{each.name: getattr(cls, each.name) for each in fields(GeneratorAbilities)}
-        )
+        said = {each.name for each in fields(GeneratorAbilities)} & set(dir(cls))
+        cls.abilities = GeneratorAbilities(**{name: getattr(cls, name) for name in said})
