@@ -20,7 +20,7 @@ from pxrdgen.interfaces.task import Case, Task
 from pxrdgen.plugins.components import Diagnosis
 from pxrdgen.plugins.registry import Registry, default_registry
 from pxrdgen.plugins.resolution import component_versions, resolve_spec
-from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
+from pxrdgen.specs.component import ComponentSpec, nested_kinds
 from pxrdgen.specs.validation import validated
 from pxrdgen_benchmarks.grid import Variant
 from pxrdgen_benchmarks.jobs import Job, Watch, run_jobs

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pxrdgen.errors import PxrdgenError as PxrdgenError
     from pxrdgen.plugins.registry import Registry as Registry
-    from pxrdgen.specs.pipeline import ComponentSpec as ComponentSpec
+    from pxrdgen.specs.component import ComponentSpec as ComponentSpec
     from pxrdgen.specs.pipeline import PipelineSpec as PipelineSpec
     from pxrdgen.values.cell import UnitCell as UnitCell
     from pxrdgen.values.cells import CellAnswer as CellAnswer

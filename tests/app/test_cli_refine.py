@@ -21,7 +21,7 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.sources import PluginSource, installed_sources
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.crystal_batch import CrystalBatch
 from pxrdgen.values.instrument import LABORATORY

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
+from pxrdgen.specs.component import ComponentSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen_benchmarks.cases import Column, SimulatedCase, simulated_cases
 from pxrdgen_benchmarks.fresh_process import in_fresh_process
 from pxrdgen_benchmarks.posed import posed_of

@@ -25,7 +25,7 @@ from pxrdgen.plugins.components import ComponentRecord, OldInterfaceWarning
 from pxrdgen.plugins.hookspecs import hookimpl
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.sources import PluginSource, PluginStatus
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 
 ENCODER = ComponentKind.ENCODER
 READER = ComponentKind.READER

@@ -18,7 +18,8 @@ from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.registry import Registry, default_registry
 from pxrdgen.plugins.resolution import citations_of, component_versions, resolve_spec, with_encoder
 from pxrdgen.plugins.sources import PluginSource
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, labelled, read_spec, spec_from_yaml, spec_to_yaml
+from pxrdgen.specs.component import ComponentSpec, labelled
+from pxrdgen.specs.pipeline import PipelineSpec, read_spec, spec_from_yaml, spec_to_yaml
 from pxrdgen.values.citation import Citation
 from pxrdgen_app.cli.spec_schema import json_schema
 

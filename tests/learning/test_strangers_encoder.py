@@ -21,7 +21,8 @@ from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.resolution import resolve_spec
 from pxrdgen.plugins.sources import PluginSource, installed_sources
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
+from pxrdgen.specs.component import ComponentSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.pattern_batch import PatternBatch, PatternFeatures
 from pxrdgen_learning.data.dataset import CrystalDataset, pack

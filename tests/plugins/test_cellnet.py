@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from pxrdgen.errors import CellError, OptionError, UnknownComponentError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellProblem
 from pxrdgen.values.composition import Composition

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
+from pxrdgen.specs.component import ComponentSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import LABORATORY

@@ -128,7 +128,8 @@ def _refiner(name: str | None, settings: Any, spec: Path | None) -> Any:
     import yaml
 
     from pxrdgen.errors import OptionError
-    from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, read_spec
+    from pxrdgen.specs.component import ComponentSpec
+    from pxrdgen.specs.pipeline import PipelineSpec, read_spec
 
     chosen = (read_spec(spec) if spec is not None else PipelineSpec()).refiner
     if name is not None and name != chosen.plugin:

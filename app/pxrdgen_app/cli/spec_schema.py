@@ -12,7 +12,8 @@ from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.loading import Compatibility, Component, options_model
 from pxrdgen.plugins.registry import Registry
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds
+from pxrdgen.specs.component import ComponentSpec, nested_kinds
+from pxrdgen.specs.pipeline import PipelineSpec
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

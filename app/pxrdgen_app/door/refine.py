@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.instrument import Instrument, Radiation
 from pxrdgen.values.pattern import PowderPattern

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from pxrdgen.errors import CellError, PxrdgenError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen_benchmarks.cases import Column, SimulatedCase
 from pxrdgen_benchmarks.cell_agreement import exact_cell, nearest_setting

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from pxrdgen.interfaces.cell_predictor import CellPredictor
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec
+from pxrdgen.specs.component import ComponentSpec
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.cells import CellAnswer, CellProblem
 from pxrdgen.values.pattern import PowderPattern

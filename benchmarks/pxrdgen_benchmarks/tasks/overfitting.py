@@ -22,7 +22,7 @@ from pxrdgen.errors import DatasetError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen_benchmarks.cases import Column, simulated_cases
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
 from pxrdgen_benchmarks.options import Options

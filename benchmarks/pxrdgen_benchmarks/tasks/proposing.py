@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, JsonValue
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.task import Task
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.subject import Subject

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen_benchmarks.metrics import PUBLISHED, Count, match_rms, wilson
 from pxrdgen_benchmarks.options import Options
 from pxrdgen_benchmarks.record import Record

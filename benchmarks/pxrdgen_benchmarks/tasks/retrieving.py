@@ -18,7 +18,7 @@ from pydantic import JsonValue as Json
 
 from pxrdgen.errors import BrokenPluginError
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen_benchmarks.cards import Number
 from pxrdgen_benchmarks.metrics import Rate, retrieval_ranks, unit_rows, wilson, within_top
 from pxrdgen_benchmarks.options import Options

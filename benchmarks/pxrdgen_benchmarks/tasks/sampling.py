@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.interfaces.structure_generator import StructureGenerator
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_benchmarks.cases import Column, SimulatedCase
 from pxrdgen_benchmarks.crystal_data import CrystalData, CrystalTask

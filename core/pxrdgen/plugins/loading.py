@@ -18,19 +18,19 @@ from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.sources import canonical
 
-#: What a component of a kind must subclass; commands are Typer apps.
-INTERFACES: Mapping[ComponentKind, type] = {
-    ComponentKind.CELL_PREDICTOR: interfaces.CellPredictor,
-    ComponentKind.CELL_SCORER: interfaces.CellScorer,
-    ComponentKind.DENOISER: interfaces.Denoiser,
-    ComponentKind.ENCODER: interfaces.PatternEncoder,
-    ComponentKind.GENERATOR: interfaces.StructureGenerator,
-    ComponentKind.READER: interfaces.PatternReader,
-    ComponentKind.REFINER: interfaces.Refiner,
-    ComponentKind.STRUCTURE_ENCODER: interfaces.StructureEncoder,
-    ComponentKind.TASK: interfaces.Task,
-    ComponentKind.TRACKER: interfaces.Tracker,
-    ComponentKind.WEIGHTS: interfaces.Weights,
+#: Name in :mod:`pxrdgen.interfaces` of what a component of a kind must subclass; commands are Typer apps.
+INTERFACES: Mapping[ComponentKind, str] = {
+    ComponentKind.CELL_PREDICTOR: "CellPredictor",
+    ComponentKind.CELL_SCORER: "CellScorer",
+    ComponentKind.DENOISER: "Denoiser",
+    ComponentKind.ENCODER: "PatternEncoder",
+    ComponentKind.GENERATOR: "StructureGenerator",
+    ComponentKind.READER: "PatternReader",
+    ComponentKind.REFINER: "Refiner",
+    ComponentKind.STRUCTURE_ENCODER: "StructureEncoder",
+    ComponentKind.TASK: "Task",
+    ComponentKind.TRACKER: "Tracker",
+    ComponentKind.WEIGHTS: "Weights",
 }
 _UNCHECKED_IN_VERSION_1 = frozenset({ComponentKind.ENCODER, ComponentKind.STRUCTURE_ENCODER, ComponentKind.TRACKER})
 
@@ -88,7 +88,8 @@ def load_target(component: Component) -> Any:
     """
     target = _import_target(component, component.record.target)
     kind, old = component.record.kind, component.compatibility is Compatibility.OLD
-    interface = None if old and kind in _UNCHECKED_IN_VERSION_1 else INTERFACES.get(kind)
+    name = None if old and kind in _UNCHECKED_IN_VERSION_1 else INTERFACES.get(kind)
+    interface = None if name is None else getattr(interfaces, name)
     if interface and not (isinstance(target, type) and issubclass(target, interface)):
         raise BrokenPluginError(
             f"{title(component)} is {component.record.target}, which is not a subclass of "

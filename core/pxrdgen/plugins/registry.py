@@ -28,7 +28,7 @@ from pxrdgen.plugins.components import OldInterfaceWarning
 from pxrdgen.plugins.loading import Compatibility, Component, import_failure, load_target, options_model, title
 from pxrdgen.plugins.sources import PluginReport, PluginSource, PluginStatus, canonical, installed_sources, load_plugin
 from pxrdgen.plugins.trained_options import combined, difference, without_weights
-from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
+from pxrdgen.specs.component import ComponentSpec, nested_kinds
 from pxrdgen.specs.validation import validated
 
 #: Comma-separated names of distributions or entry points that are not to be loaded.
@@ -176,7 +176,7 @@ class Registry:
     def build(self, kind: ComponentKind, name: Name, options: Given = None, **dependencies: object) -> Any:
         """An instance: ``Class(options, **nested, **dependencies)``; without ``options`` for a component without any.
 
-        Fields of the options that are :class:`~pxrdgen.specs.pipeline.ComponentSpec` are built first and passed by the
+        Fields of the options that are :class:`~pxrdgen.specs.component.ComponentSpec` are built first and passed by the
         field's name; a dependency given here takes the place of the nested component of that name. A whole spec may be
         given for the name; the weights it names, or that the component comes with, are loaded once all is built.
 

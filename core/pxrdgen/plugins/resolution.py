@@ -11,7 +11,8 @@ from pxrdgen.errors import OptionError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.loading import options_model
 from pxrdgen.plugins.registry import Registry
-from pxrdgen.specs.pipeline import ComponentSpec, PipelineSpec, nested_kinds, with_nested
+from pxrdgen.specs.component import ComponentSpec, nested_kinds, with_nested
+from pxrdgen.specs.pipeline import PipelineSpec
 from pxrdgen.values.citation import Citation
 
 AnySpec = TypeVar("AnySpec", bound=BaseModel)

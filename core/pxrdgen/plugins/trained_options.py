@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from pxrdgen.interfaces.kinds import ComponentKind
-from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds, with_nested
+from pxrdgen.specs.component import ComponentSpec, nested_kinds, with_nested
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
 Checked = Callable[[ComponentKind, ComponentSpec], BaseModel]

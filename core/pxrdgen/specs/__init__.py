@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from pxrdgen.specs.pipeline import (
-    ComponentSpec,
-    PipelineSpec,
-    labelled,
-    nested_kinds,
-    read_spec,
-    spec_from_yaml,
-    spec_to_yaml,
-)
+from typing import TYPE_CHECKING
 
-__all__ = ["ComponentSpec", "PipelineSpec", "labelled", "nested_kinds", "read_spec", "spec_from_yaml", "spec_to_yaml"]
+from pxrdgen.lazy import door
+
+if TYPE_CHECKING:
+    from pxrdgen.specs.component import *  # noqa: F403
+    from pxrdgen.specs.pipeline import *  # noqa: F403
+
+__getattr__, _NAMES = door(
+    __name__,
+    {
+        "pxrdgen.specs.component": "ComponentSpec labelled nested_kinds",
+        "pxrdgen.specs.pipeline": "PipelineSpec read_spec spec_from_yaml spec_to_yaml",
+    },
+)
+__all__ = [*_NAMES]

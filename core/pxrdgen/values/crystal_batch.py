@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -80,20 +80,6 @@ class CrystalBatch:
             mask=species_tensor > 0,
             u_iso=torch.as_tensor(u_iso, dtype=dtype, device=device) if has_u else None,
         )
-
-    def to_crystals(self) -> list[Crystal]:
-        """One :class:`Crystal` a row, padding removed."""
-        return list(self._rows())
-
-    def _rows(self) -> Iterator[Crystal]:
-        for row in range(len(self)):
-            keep = self.mask[row]
-            yield Crystal(
-                species=self.species[row][keep].cpu().numpy(),
-                frac_coords=self.frac_coords[row][keep].detach().double().cpu().numpy(),
-                basis=self.basis[row].detach().double().cpu().numpy(),
-                u_iso=None if self.u_iso is None else self.u_iso[row][keep].detach().double().cpu().numpy(),
-            )
 
     def __getitem__(self, rows: slice | Tensor) -> CrystalBatch:
         """The batch restricted to some rows."""

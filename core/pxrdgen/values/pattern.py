@@ -1,4 +1,4 @@
-"""A measured or simulated powder pattern, and the conversions between 2theta, d and Q."""
+"""A measured or simulated powder pattern, and the conversion between 2theta and d."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def two_theta_from_d(d_spacing: FloatArray, wavelength: float) -> FloatArray:
     """Bragg's law, 2theta = 2 asin(lambda / 2d); A and degrees, nan where the line cannot be reached."""
     with np.errstate(invalid="ignore"):
         return np.degrees(2.0 * np.arcsin(wavelength / (2.0 * np.asarray(d_spacing, dtype=np.float64))))
-
-
-def q_from_two_theta(two_theta: FloatArray, wavelength: float) -> FloatArray:
-    """Q = 4 pi sin theta / lambda, in 1/A."""
-    return 4.0 * np.pi * np.sin(np.radians(two_theta) / 2.0) / wavelength
 
 
 class RadiationSource(StrEnum):

@@ -10,7 +10,8 @@ from pxrdgen.interfaces.refiner import Refiner
 from pxrdgen.interfaces.structure_generator import StructureGenerator
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.plugins.resolution import with_encoder
-from pxrdgen.specs.pipeline import PipelineSpec, labelled
+from pxrdgen.specs.component import labelled
+from pxrdgen.specs.pipeline import PipelineSpec
 
 
 @dataclass(frozen=True, kw_only=True)

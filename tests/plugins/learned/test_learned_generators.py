@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pxrdgen.errors import OptionError, StructureError, WeightsError
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
-from pxrdgen.specs.pipeline import ComponentSpec
+from pxrdgen.specs.component import ComponentSpec
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
 from pxrdgen_generators.denoisers.attention import AttentionDenoiser

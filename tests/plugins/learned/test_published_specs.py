@@ -9,7 +9,7 @@ import pytest
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.registry import default_registry
 from pxrdgen.plugins.resolution import resolve_spec
-from pxrdgen.specs.pipeline import ComponentSpec, nested_kinds
+from pxrdgen.specs.component import ComponentSpec, nested_kinds
 from pxrdgen_learning.training.spec import read_training_spec
 from pxrdgen_learning.weights.weights import verify_weights
 
