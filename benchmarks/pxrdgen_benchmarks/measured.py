@@ -49,7 +49,7 @@ class MeasuredCase(Case):
 
         radiation, _ = radiation_from(self.radiation)
         composition, z = Composition.from_species(self.truth.species).reduced()
-        pattern = read_pattern(self.pattern, registry=default_registry(), radiation=radiation)
+        pattern = read_pattern(self.pattern, registry=default_registry(), assumed=radiation)
         return Question(pattern=pattern, cell=self.truth.cell, composition=composition, z=z)
 
 

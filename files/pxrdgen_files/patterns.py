@@ -26,8 +26,8 @@ HEAD_BYTES = 4096
 #: Readers less sure than this are not tried, and a reader at least :data:`_CERTAIN` has the last word.
 _UNLIKELY, _CERTAIN = 0.05, 0.95
 
-#: Wavelengths of file and caller that differ by more (A) are worth a sentence.
-_SAME_WAVELENGTH = 2e-3
+#: Lines of file and caller that differ by less (A) are the same: programs write tubes to four decimals at least.
+_SAME_WAVELENGTH = 2e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +41,19 @@ def read_pattern(
     *,
     registry: Registry,
     radiation: Radiation | None = None,
+    assumed: Radiation | None = None,
     reader: str | None = None,
 ) -> PowderPattern:
     """The pattern in a file, its format told from the content.
 
-    All readers sniff; they are tried by falling confidence until one succeeds. The wavelength is the file's, else
-    ``radiation``, else Cu K-alpha; the pattern says which. What was repaired or assumed is in its notes.
+    All readers sniff; they are tried by falling confidence until one succeeds. The wavelength is ``radiation``, else
+    the file's, else ``assumed``, else Cu K-alpha; the pattern says which. What was repaired or assumed is in its notes.
 
     Args:
         path: the file.
         registry: where readers are found.
-        radiation: the lines, for files that do not state them.
+        radiation: the lines, whatever the file states.
+        assumed: the lines, for files that do not state them.
         reader: name of the only reader to use, instead of sniffing.
 
     Raises:
@@ -64,7 +66,7 @@ def read_pattern(
         pattern = _read(_Named(name=reader, reader=registry.build(ComponentKind.READER, reader)), file)
     else:
         pattern = _first_success(_by_confidence(registry, head, file.suffix.lower()), file)
-    return _with_wavelength(pattern, radiation)
+    return _with_wavelength(pattern, radiation, assumed)
 
 
 def _checked_head(file: Path) -> bytes:
@@ -144,22 +146,33 @@ def _read(named: _Named, file: Path) -> PowderPattern:
         ) from error
 
 
-def _with_wavelength(pattern: PowderPattern, radiation: Radiation | None) -> PowderPattern:
+def _with_wavelength(pattern: PowderPattern, given: Radiation | None, assumed: Radiation | None) -> PowderPattern:
     stated = pattern.radiation_source is RadiationSource.FILE
-    if stated:
-        own = pattern.instrument.radiation
-        if radiation is None or abs(own.mean_wavelength - radiation.mean_wavelength) < _SAME_WAVELENGTH:
-            return pattern
-        note = (
-            f"the file states {own.wavelength:g} A, which is used; the {radiation.wavelength:g} A asked for is not: "
-            "remove the wavelength from the file, or export two columns, to use it"
-        )
-        return with_radiation(pattern, own, RadiationSource.FILE, note)
-    if radiation is not None:
-        return with_radiation(pattern, radiation, RadiationSource.GIVEN)
+    own = pattern.instrument.radiation
+    if given is None and stated:
+        return pattern
+    if given is not None and stated and _same_lines(own, given):
+        return pattern
+    if given is not None:
+        notes = [f"the file states {_words(own)}; {_words(given)} is used, as given"] if stated else []
+        return with_radiation(pattern, given, RadiationSource.GIVEN, *notes)
+    if assumed is not None:
+        return with_radiation(pattern, assumed, RadiationSource.GIVEN)
     return with_radiation(
         pattern, CUKA, RadiationSource.ASSUMED, "the file does not state the wavelength: Cu K-alpha is assumed"
     )
+
+
+def _same_lines(first: Radiation, second: Radiation) -> bool:
+    """Whether two radiations are the same tube, or the same line to the last digit that is written."""
+    if len(first.wavelengths) != len(second.wavelengths):
+        return False
+    limit = _SAME_WAVELENGTH if first.is_doublet else 1e-6
+    return all(abs(one - two) < limit for one, two in zip(first.wavelengths, second.wavelengths, strict=True))
+
+
+def _words(radiation: Radiation) -> str:
+    return f"{' / '.join(f'{line:.6g}' for line in radiation.wavelengths)} A"
 
 
 __all__ = ["MAX_FILE_BYTES", "read_pattern"]

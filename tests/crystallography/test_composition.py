@@ -24,7 +24,20 @@ HYDRATE = {"Cu": 1, "S": 1, "O": 9, "H": 10}
 
 
 @pytest.mark.parametrize(
-    "text", ["CuSO4.5H2O", "CuSO4·5H2O", "CuSO4•5H2O", "CuSO4*5H2O", "CuSO₄·5H₂O", "Cu SO4 . 5 H2O", "CuSO4(H2O)5"]
+    "text",
+    [
+        "CuSO4.5H2O",
+        "CuSO4·5H2O",
+        "CuSO4•5H2O",
+        "CuSO4*5H2O",
+        "CuSO₄·5H₂O",
+        "Cu SO4 . 5 H2O",
+        "CuSO4(H2O)5",
+        "CuSO4 x 5 H2O",
+        "CuSO4 x 5H2O",
+        "CuSO4x5H2O",
+        "CuSO4 · 5 H2O",
+    ],
 )
 def test_every_spelling_of_blue_vitriol_is_the_pentahydrate(text: str) -> None:
     assert counts(text) == HYDRATE

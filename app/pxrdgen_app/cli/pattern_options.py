@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,11 @@ INSTRUMENT_HELP = "gsas2_default, laboratory, or a .instprm or .prm file."
 InstrumentOption = Annotated[str | None, typer.Option("--instrument", "-i", help=INSTRUMENT_HELP)]
 WavelengthOption = Annotated[
     str | None,
-    typer.Option("--wavelength", "-w", help="Angstrom, or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa."),
+    typer.Option(
+        "--wavelength",
+        "-w",
+        help="In A, or with a unit (0.154 nm, 30 keV), or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa.",
+    ),
 ]
 RangesOption = Annotated[
     list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
@@ -37,6 +42,9 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the folder i
 
 #: options that take several numbers, and how many at most.
 NUMBER_OPTIONS = {"--cell": None, "--range": 2, "--exclude": 2, "--texture": 3}
+
+_SU = re.compile(r"\(\d+\)(?=$|[eE])")
+_AXIS = re.compile(r"(?i)\b(?:a|b|c|alpha|beta|gamma)\s*=|[α-γ]\s*=")
 
 
 class NumbersTogether(typer.core.TyperCommand):
@@ -72,10 +80,15 @@ def numbers_joined(arguments: list[str]) -> list[str]:
 
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        float(_without_su(word))
     except ValueError:
         return False
     return True
+
+
+def _without_su(word: str) -> str:
+    """A number without its standard uncertainty: ``8.4832(1)`` is 8.4832; degree signs go too."""
+    return _SU.sub("", word.rstrip("°"))
 
 
 def angle_ranges(texts: list[str] | None, option: str) -> list[tuple[float, float]]:
@@ -97,17 +110,17 @@ def _angle_range(text: str, option: str) -> tuple[float, float]:
 
 
 def cell_option(text: str) -> UnitCell:
-    """The cell of six numbers in one word.
+    """The cell of six numbers in one word, as indexing programs print them: ``a = 8.4832(1)`` is 8.4832.
 
     Raises:
         CellError: not six numbers, or no cell.
     """
     from pxrdgen.values.cell import UnitCell
 
-    parts = text.replace(",", " ").split()
+    parts = _AXIS.sub(" ", text.replace(",", " ")).split()
     if not all(_is_number(part) for part in parts):
         raise CellError(
             f"got --cell {text!r}, expected six numbers a b c alpha beta gamma; write decimals with a point, "
             "as in --cell 5.4 5.4 5.4 90 90 90"
         )
-    return UnitCell.from_numbers([float(part) for part in parts])
+    return UnitCell.from_numbers([float(_without_su(part)) for part in parts])

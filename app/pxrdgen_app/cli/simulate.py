@@ -33,7 +33,8 @@ def command(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
     instrument: Annotated[str, typer.Option("--instrument", "-i", help=INSTRUMENT_HELP)] = "gsas2_default",
     radiation: Annotated[
-        str | None, typer.Option("--radiation", help="A tube (CuKa, CuKa1, CoKa, MoKa, ...) or a wavelength in A.")
+        str | None,
+        typer.Option("--radiation", help="A tube (CuKa, CuKa1, CoKa, MoKa, ...) or a wavelength, in A without a unit."),
     ] = None,
     grid: Annotated[
         tuple[float, float, float], typer.Option("--grid", "-g", help="First and last 2theta and step, in degrees.")

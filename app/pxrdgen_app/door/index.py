@@ -42,7 +42,7 @@ def index(
         formula: of one formula unit; its volume helps to choose and gives Z.
         z: formula units in the primitive cell, where that is known.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
-        wavelength: a tube or A, where the file says nothing.
+        wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
         ranges, exclude: 2theta ranges (degrees) to use and to leave out.
         max_volume: of the primitive cell, A^3.
         count: cells returned at most.

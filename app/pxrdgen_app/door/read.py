@@ -27,7 +27,7 @@ def read_pattern(
     Args:
         path: of the file.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
-        wavelength: a tube or A, where the file says nothing.
+        wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
         reader: by name; default: whoever recognises the file.
         registry: of components; default: what is installed.
 

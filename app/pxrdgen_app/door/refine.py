@@ -47,7 +47,7 @@ def refine(
         structure: a crystal, or its CIF.
         refiner: an installed refiner by name, or with options.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
-        wavelength: a tube or A, where the file says nothing.
+        wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
         ranges, exclude: 2theta ranges (degrees) to use and to leave out.
         impurity: crystals, or CIFs of crystals, known to be in the sample besides.
         texture: ``"auto"``, ``"none"``, or the March-Dollase axis as Miller indices of the structure's cell.

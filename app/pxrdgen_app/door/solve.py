@@ -54,7 +54,7 @@ def solve(
         centring: P A B C I F or R; default from the space group, else P.
         space_group: number or Hermann-Mauguin symbol with its setting; names the setting of the answer.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
-        wavelength: a tube or A, where the file says nothing.
+        wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
         ranges, exclude: 2theta ranges (degrees) to use and to leave out.
         impurity: crystals, or CIFs of crystals, known to be in the sample besides.
         candidates, budget (s), seed: override the spec's.

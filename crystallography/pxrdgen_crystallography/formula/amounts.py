@@ -55,6 +55,8 @@ def _plain_text(typed: str, notes: list[str]) -> str:
     text = unicodedata.normalize("NFKC", text.translate(_DOTS).translate(_SIGNS)).translate(_SIGNS)
     text = re.sub(r"_\{([\d./]+)\}|_", r"\1", text)
     text = re.sub(r"\^\{([^{}]*)\}", r"^\1^", text)
+    # the letter x as a times sign before solvent: "CuSO4 x 5 H2O"
+    text = re.sub(r"(?<=[\w)\]}])(?:\s+[xX]\s*|\s*x\s*)(?=\d*\s*" + _SOLVENT + ")", _DOT, text)
     prefix = re.match(r"(?:[α-ω]|alpha|beta|gamma|delta)-", text)
     if prefix:
         text = text[prefix.end() :]
@@ -70,6 +72,7 @@ def _plain_text(typed: str, notes: list[str]) -> str:
         raise FormulaError(f"got a vacancy in {typed!r}; ordered crystals only: leave out sites that are always empty")
     if re.search(r"[+-]\s*[a-zδ]|[\d)\]}." + _DOT + r"]\s*[xyznδ](?![a-z])|[A-Z][a-z][xyδ](?=[A-Z0-9]|$)", text):
         raise FormulaError(f"got {typed!r}, where an amount is a letter; give a whole number for each amount")
+    text = re.sub(rf"\s*{_DOT}\s*(\d*)\s*", rf"{_DOT}\1", text)
     text = re.sub(r"\s+(\d*[+-]+)(?=\s|$)", r"^\1^", text)
     text = re.sub(r"(?<=[\d)\]}])\s+(?=\d)", _DOT, text)
     return re.sub(r"\s+", "", text).rstrip(".")

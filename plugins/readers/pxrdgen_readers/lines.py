@@ -6,13 +6,24 @@ import re
 
 from pxrdgen.errors import InstrumentError
 from pxrdgen.values.instrument import TUBES, Radiation
-from pxrdgen_files.named_instruments import radiation_from
+from pxrdgen_files.named_instruments import in_angstrom, radiation_from
 from pxrdgen_readers.text import number
 
-_VALUE = r"[\s:=,;\"'(\[]{0,12}(?:A|Angstroms?|\u00c5)?[\s:=,;\"')\]]{0,12}([0-9]{1,2}[.,][0-9]{1,12})"
+_UNIT = r"(?:A|Angstroms?|\u00c5|A\u030a|\u212b|nm|pm|m)"
+_GAP = r"[\s:=,;\"'(\[)\]]"
+#: unit before the number, the number with its exponent, unit behind it
+_VALUE = (
+    rf"{_GAP}{{0,12}}(?:in\s+)?({_UNIT}(?![a-z]))?{_GAP}{{0,12}}([0-9]{{1,7}}[.,]?[0-9]{{0,12}}(?:[eE][+-]?[0-9]{{1,3}})?)"
+    rf"(?:{_GAP}{{0,3}}({_UNIT})(?![a-z]))?"
+)
 _ALPHA1 = re.compile(r"(?:k[-_ ]?(?:alpha|a|\u03b1)[-_ ]?1(?: wave ?length)?|wl1|lambda[-_ ]?1|alpha1)" + _VALUE, re.I)
 _ALPHA2 = re.compile(r"(?:k[-_ ]?(?:alpha|a|\u03b1)[-_ ]?2(?: wave ?length)?|wl2|lambda[-_ ]?2|alpha2)" + _VALUE, re.I)
-_SINGLE = re.compile(r"(?:wave[-_ ]?length|\blambda|\u03bb|used_lambda)" + _VALUE, re.I)
+_SINGLE = re.compile(
+    r"(?:wave[-_ ]?length|wellenl(?:\u00e4|ae|a)nge|longueur d.onde|\blambda|\u03bb|used_lambda)" + _VALUE, re.I
+)
+_ENERGY = re.compile(
+    r"\b(?:energy|energie|\u00e9nergie)[^0-9\n]{0,20}?([0-9]{1,6}[.,]?[0-9]{0,9})[\s(\[]{0,3}(k?eV)\b", re.I
+)
 _TUBE = re.compile(r"\b(Cu|Co|Fe|Cr|Mo|Ag)[-_ ]?K[-_ ]?(?:alpha|a|\u03b1)[-_ ]?(1(?!\d))?(?!.{0,4}beta)", re.I)
 _ANODE = re.compile(r"\banode(?:[ _]?material)?[\s:=,;\"']*(Cu|Co|Fe|Cr|Mo|Ag)\b", re.I)
 _SECOND = re.compile(r"K[-_ ]?(?:alpha|a|\u03b1)[-_ ]?(?:2|1\s*[+/,&]\s*2)", re.I)
@@ -40,6 +51,7 @@ def doublet(ka1: float | None, ka2: float | None, ratio: float | None = None) ->
 def radiation_in(header: str) -> tuple[Radiation | None, str]:
     """The radiation a text header states in words, and a note on how it was read."""
     ka1, ka2, single = (_first(pattern, header) for pattern in (_ALPHA1, _ALPHA2, _SINGLE))
+    single = _photon(header) if single is None else single
     if (found := doublet(ka1, ka2)) is not None:
         return found, ""
     if single is not None:
@@ -59,5 +71,18 @@ def radiation_in(header: str) -> tuple[Radiation | None, str]:
 
 
 def _first(pattern: re.Pattern[str], text: str) -> float | None:
+    """The first value in A, whichever unit stands before or behind it."""
     found = pattern.search(text)
-    return None if found is None else number(found.group(1).replace(",", "."))
+    value = None if found is None else number(found.group(2).replace(",", "."))
+    if found is None or value is None:
+        return None
+    return float(f"{in_angstrom(value, found.group(3) or found.group(1) or ''):.9g}")
+
+
+def _photon(text: str) -> float | None:
+    """The wavelength (A) of a photon energy in words."""
+    found = _ENERGY.search(text)
+    energy = None if found is None else number(found.group(1).replace(",", "."))
+    if found is None or not energy:
+        return None
+    return float(f"{in_angstrom(energy, found.group(2)):.9g}")

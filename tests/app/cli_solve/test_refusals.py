@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from pxrdgen_app.cli.pattern_options import numbers_joined
+from pxrdgen.errors import CellError
+from pxrdgen_app.cli.pattern_options import cell_option, numbers_joined
 
 from .laboratory import SALT_CELL
 
@@ -121,3 +122,15 @@ def test_numbers_after_an_option_are_taken_together() -> None:
     words = ["--cell", "3", "3", "5", "90", "90", "120", "--range", "10", "70", "7.xy", "--seed", "5"]
     assert numbers_joined(words) == ["--cell", "3 3 5 90 90 120", "--range", "10 70", "7.xy", "--seed", "5"]
     assert numbers_joined(["--range", "10:70", "--cell"]) == ["--range", "10:70", "--cell"]
+
+
+def test_a_cell_is_read_as_indexing_programs_print_it() -> None:
+    words = ["--cell", "8.4832(1)", "5.4004(1)", "6.9623(12)", "90", "99.20(1)°", "90", "--z", "4"]
+    assert numbers_joined(words)[:3] == ["--cell", "8.4832(1) 5.4004(1) 6.9623(12) 90 99.20(1)° 90", "--z"]
+    for text in (
+        numbers_joined(words)[1],
+        "a = 8.4832(1), b = 5.4004(1), c = 6.9623(12), alpha = 90, beta = 99.20(1), gamma = 90",
+    ):
+        assert cell_option(text).parameters == (8.4832, 5.4004, 6.9623, 90.0, 99.2, 90.0)
+    with pytest.raises(CellError, match="six numbers"):
+        cell_option("8.48(x) 5.40 6.96 90 90 90")

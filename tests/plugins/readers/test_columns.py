@@ -42,6 +42,12 @@ def test_headers_may_be_written_in_any_encoding(read, encoding):
         ("! Co K-alpha", TUBES["CoKa"].wavelengths),
         ("# Cu K-alpha1, Johansson monochromator", TUBES["CuKa1"].wavelengths),
         ("# Cu K-alpha1 + K-alpha2", TUBES["CuKa"].wavelengths),
+        ("# Wavelength: 4.13909e-11 m", (0.413909,)),
+        ("# Wavelength: 4.13909e-11", (0.413909,)),
+        ("# wavelength: 0.0413909 nm", (0.413909,)),
+        ("Wavelength (nm) = 0.154056", (1.54056,)),
+        ("# Wellenlänge: 1,5406 Å", (1.5406,)),
+        ("# Energy: 29.95 keV", (0.413970612,)),
         ('\'Anode: "Mo" Scantype: "Coupled"', TUBES["MoKa"].wavelengths),
     ],
 )
@@ -61,10 +67,23 @@ def test_without_a_wavelength_the_option_is_used_and_else_copper_with_a_note(rea
     assert not given.notes
 
 
-def test_a_wavelength_in_the_file_wins_over_the_option_and_says_so(registry):
+def test_the_wavelength_given_wins_over_the_files_and_a_note_says_so(registry):
     pattern = read_pattern(FIXTURES / "panalytical.xrdml", registry=registry, radiation=TUBES["MoKa"])
-    assert pattern.instrument.radiation.wavelength == pytest.approx(1.540598)
-    assert any("0.709317" in note for note in pattern.notes)
+    assert pattern.instrument.radiation == TUBES["MoKa"]
+    assert pattern.radiation_source == "given"
+    assert any("1.5406 / 1.54443" in note and "as given" in note for note in pattern.notes)
+
+
+def test_one_line_given_for_a_file_that_names_the_doublet_is_one_line(registry):
+    pattern = read_pattern(FIXTURES / "panalytical.xrdml", registry=registry, radiation=TUBES["CuKa1"])
+    assert pattern.instrument.radiation == TUBES["CuKa1"]
+    assert pattern.notes
+
+
+def test_the_tube_of_the_file_named_again_changes_nothing_and_needs_no_note(registry):
+    pattern = read_pattern(FIXTURES / "panalytical.xrdml", registry=registry, radiation=TUBES["CuKa"])
+    assert pattern.instrument.radiation.wavelengths == (1.540598, 1.544426)
+    assert not pattern.notes
 
 
 def test_a_calculated_profile_in_the_third_column_is_no_uncertainty(read):
