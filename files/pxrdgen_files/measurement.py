@@ -29,6 +29,13 @@ MAX_POINTS = 500_000
 #: Angles closer than this fraction of the median step are one angle measured twice.
 _SAME_ANGLE = 1e-2
 
+#: Repeats differ by less than this many times the noise, or this share of the lines above their median. Two scans of
+#: lines 0.3 widths apart differ by a fifth of the lines, scans of one sample by the noise alone.
+_REPEAT_NOISE, _REPEAT_SHARE = 3.0, 0.1
+
+#: Scans named one by one in a note.
+_LISTED = 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
@@ -83,8 +90,8 @@ def with_radiation(pattern: PowderPattern, radiation: Radiation, source: Radiati
     return replace(pattern, instrument=instrument, radiation_source=source, notes=said)
 
 
-def to_pattern(recording: Recording) -> PowderPattern:
-    """One pattern from the scans of a file.
+def to_pattern(recording: Recording, *, scan: int | None = None) -> PowderPattern:
+    """One pattern from the scans of a file, or scan number ``scan`` of them (from 1).
 
     Descending scans are reversed, scans of neighbouring ranges stitched (counts brought to one counting time),
     repeated scans averaged, angles measured twice merged by the mean, points without a positive uncertainty or at
@@ -97,6 +104,10 @@ def to_pattern(recording: Recording) -> PowderPattern:
     scans = [_upwards(_check(scan), notes) for scan in recording.scans]
     if not scans:
         raise PatternError("got a file without a scan, expected at least one; is it a settings file?")
+    if scan is not None:
+        if not 1 <= scan <= len(scans):
+            raise PatternError(f"got scan {scan} of a file of {_listed(scans)}; expected a number from 1")
+        scans = [scans[scan - 1]]
     with np.errstate(all="ignore"):
         chosen = _chosen(scans, notes)
         two_theta, intensity, sigma = _join(chosen, notes)
@@ -154,14 +165,25 @@ def _chosen(scans: list[Scan], notes: list[str]) -> list[Scan]:
     if all(_overlap(first, second) < 0.5 for first, second in itertools.pairwise(ordered)):
         notes.append(f"the file holds {len(scans)} scans of neighbouring ranges: stitched into one pattern")
         return ordered
-    if len({scan.condition for scan in scans}) == 1 and all(_same_grid(scans[0], scan) for scan in scans[1:]):
+    same = len({scan.condition for scan in scans}) == 1 and all(_same_grid(scans[0], scan) for scan in scans[1:])
+    if same and all(_repeats(scans[0], scan) for scan in scans[1:]):
         notes.append(f"the file holds {len(scans)} scans of the same range: averaged")
         return scans
     notes.append(
-        f"the file holds {len(scans)} scans that cannot be joined into one pattern (same range, other steps or "
-        "conditions): the first is used; export the scan wanted to a file of its own for another"
+        f"the file holds {_listed(scans)}, which make no one pattern (same range, other steps, conditions or "
+        "counts): the first is used; --scan chooses another"
     )
     return scans[:1]
+
+
+def _listed(scans: Sequence[Scan]) -> str:
+    """Number, range and condition of each scan, the first few."""
+    words = [
+        f"{number}: {scan.low:g} to {scan.high:g} degrees{', ' if scan.condition else ''}{scan.condition}"
+        for number, scan in enumerate(scans[:_LISTED], start=1)
+    ]
+    rest = ["..."] if len(scans) > _LISTED else []
+    return f"{len(scans)} scan(s) ({'; '.join([*words, *rest])})"
 
 
 def _overlap(first: Scan, second: Scan) -> float:
@@ -177,6 +199,24 @@ def _same_grid(first: Scan, second: Scan) -> bool:
     step = (first.high - first.low) / max(len(first.two_theta) - 1, 1)
     ordered = np.sort(first.two_theta), np.sort(second.two_theta)
     return bool(np.max(np.abs(ordered[0] - ordered[1])) < _SAME_ANGLE * max(step, 1e-9))
+
+
+def _repeats(first: Scan, second: Scan) -> bool:
+    """Whether two scans of one grid differ no more than counting explains, up to their scale.
+
+    Where the file does not tell the condition, the counts do: lines that moved differ by far more than noise. Sums
+    of |a - k b| are compared, so that drift of the beam within a few times the noise passes.
+    """
+    one, two = np.sort(first.intensity), np.sort(second.intensity)
+    a, b = first.intensity[np.argsort(first.two_theta)], second.intensity[np.argsort(second.two_theta)]
+    total = float(b.sum())
+    if total <= 0 or a.sum() <= 0:
+        return True
+    scale = float(a.sum()) / total
+    difference = float(np.abs(a - scale * b).sum())
+    noise = float(np.sqrt(2.0 / np.pi * np.maximum(a + scale**2 * b, 0.0)).sum()) if _poisson(a) is not None else 0.0
+    lines = float(np.abs(one - np.median(one)).sum() + scale * np.abs(two - np.median(two)).sum())
+    return difference <= max(_REPEAT_NOISE * noise, _REPEAT_SHARE * lines)
 
 
 def _join(scans: list[Scan], notes: list[str]) -> tuple[FloatArray, FloatArray, FloatArray | None]:

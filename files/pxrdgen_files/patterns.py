@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pxrdgen.errors import PatternError, PxrdgenError
@@ -34,6 +35,7 @@ _SAME_WAVELENGTH = 2e-4
 class _Named:
     name: str
     reader: PatternReader
+    unheeded: str = ""
 
 
 def read_pattern(
@@ -43,6 +45,8 @@ def read_pattern(
     radiation: Radiation | None = None,
     assumed: Radiation | None = None,
     reader: str | None = None,
+    scan: int | None = None,
+    column: str | None = None,
 ) -> PowderPattern:
     """The pattern in a file, its format told from the content.
 
@@ -55,6 +59,8 @@ def read_pattern(
         radiation: the lines, whatever the file states.
         assumed: the lines, for files that do not state them.
         reader: name of the only reader to use, instead of sniffing.
+        scan: of a file of several, the one to read, from 1.
+        column: heading or number of the intensity's column, in a table.
 
     Raises:
         PatternError: no such file, empty, a folder, larger than 64 MiB, of no known format, or damaged.
@@ -62,10 +68,13 @@ def read_pattern(
     """
     file = Path(path)
     head = _checked_head(file)
+    known = radiation or assumed
+    asked = {"scan": scan, "column": column, "wavelength": None if known is None else known.wavelength}
+    words = {name: value for name, value in asked.items() if value is not None}
     if reader is not None:
-        pattern = _read(_Named(name=reader, reader=registry.build(ComponentKind.READER, reader)), file)
+        pattern = _read(_built(registry, reader, words), file)
     else:
-        pattern = _first_success(_by_confidence(registry, head, file.suffix.lower()), file)
+        pattern = _first_success(_by_confidence(registry, head, file.suffix.lower(), words), file)
     return _with_wavelength(pattern, radiation, assumed)
 
 
@@ -101,14 +110,23 @@ def _neighbour(file: Path) -> str:
     return next((entry.name for entry in sorted(folder.iterdir()) if entry.stem.casefold() == wanted), "")
 
 
-def _by_confidence(registry: Registry, head: bytes, suffix: str) -> list[tuple[float, _Named]]:
+def _built(registry: Registry, name: str, words: Mapping[str, object]) -> _Named:
+    """The reader with those of the words that its options know; what it cannot heed is remembered."""
+    known = type(registry.options(ComponentKind.READER, name)).model_fields
+    heeded = {word: value for word, value in words.items() if word in known}
+    left = [f"--{word}" for word in words if word not in known and word != "wavelength"]
+    return _Named(name=name, reader=registry.build(ComponentKind.READER, name, heeded), unheeded=", ".join(left))
+
+
+def _by_confidence(
+    registry: Registry, head: bytes, suffix: str, words: Mapping[str, object]
+) -> list[tuple[float, _Named]]:
     """Readers that may know the format, the likeliest first. One that fails to sniff is passed over."""
     found: list[tuple[float, _Named]] = []
     for component in registry.components(ComponentKind.READER):
         try:
-            built = registry.build(ComponentKind.READER, component.qualified_name)
-            confidence = float(built.sniff(head, suffix))
-            found.append((confidence, _Named(name=component.record.name, reader=built)))
+            built = replace(_built(registry, component.qualified_name, words), name=component.record.name)
+            found.append((float(built.reader.sniff(head, suffix)), built))
         except Exception as error:  # a stranger's reader must not stop the others
             _LOG.warning("reader %s is passed over: %s", component.qualified_name, error)
     likely = [entry for entry in found if entry[0] >= _UNLIKELY]
@@ -133,6 +151,10 @@ def _first_success(candidates: list[tuple[float, _Named]], file: Path) -> Powder
 
 
 def _read(named: _Named, file: Path) -> PowderPattern:
+    if named.unheeded:
+        raise PatternError(
+            f"got {named.unheeded} for {file.name}, which the reader {named.name!r} cannot heed; leave it out"
+        )
     try:
         return named.reader.read(file)
     except PatternError:

@@ -11,11 +11,13 @@ from pxrdgen.errors import OutputError
 from pxrdgen_app.cli.measured_pattern import print_notes, read_measured
 from pxrdgen_app.cli.output_console import output_console
 from pxrdgen_app.cli.pattern_options import (
+    ColumnOption,
     ExcludedOption,
     InstrumentOption,
     NumbersTogether,
     PatternArgument,
     RangesOption,
+    ScanOption,
     WavelengthOption,
     angle_ranges,
 )
@@ -38,6 +40,8 @@ def command(
     ] = None,
     z: Annotated[int | None, typer.Option("--z", help="Formula units in the primitive cell, with --formula.")] = None,
     wavelength: WavelengthOption = None,
+    scan: ScanOption = None,
+    column: ColumnOption = None,
     instrument: InstrumentOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
@@ -65,7 +69,7 @@ def command(
     from pxrdgen.specs.pipeline import read_spec
     from pxrdgen_app.report.cells import answer_json, cell_table, details
 
-    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument, scan=scan, column=column)
     ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     with progress_shown() as progress:
         answer = pxrdgen.index(

@@ -10,10 +10,12 @@ import typer
 from pxrdgen.errors import OutputError
 from pxrdgen_app.cli.measured_pattern import print_notes, read_measured
 from pxrdgen_app.cli.pattern_options import (
+    ColumnOption,
     ExcludedOption,
     NumbersTogether,
     PatternArgument,
     RangesOption,
+    ScanOption,
     WavelengthOption,
     angle_ranges,
 )
@@ -28,6 +30,8 @@ app = typer.Typer(add_completion=False)
 def command(
     pattern: PatternArgument,
     wavelength: WavelengthOption = None,
+    scan: ScanOption = None,
+    column: ColumnOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
     reader: Annotated[str | None, typer.Option("--reader", help="Read with this reader instead of sniffing.")] = None,
@@ -52,7 +56,7 @@ def command(
 
     from pxrdgen_crystallography.preparation import prepare
 
-    measured, notes = read_measured(pattern, wavelength=wavelength, reader=reader)
+    measured, notes = read_measured(pattern, wavelength=wavelength, reader=reader, scan=scan, column=column)
     ranges, excluded = angle_ranges(range_, "--range"), angle_ranges(exclude, "--exclude")
     console = Console()
     with console.status("fitting peaks and background"):

@@ -17,7 +17,13 @@ _ASSUMED = "assumed; set it with --wavelength"
 
 
 def read_measured(
-    path: Path, *, wavelength: str | None = None, instrument: str | None = None, reader: str | None = None
+    path: Path,
+    *,
+    wavelength: str | None = None,
+    instrument: str | None = None,
+    reader: str | None = None,
+    scan: int | None = None,
+    column: str | None = None,
 ) -> tuple[PowderPattern, tuple[str, ...]]:
     """The pattern of a file, after printing its first line, and what else there is to say of it.
 
@@ -28,7 +34,7 @@ def read_measured(
     """
     from pxrdgen_app.door.read import read_pattern
 
-    measured = read_pattern(path, instrument=instrument, wavelength=wavelength, reader=reader)
+    measured = read_pattern(path, instrument=instrument, wavelength=wavelength, reader=reader, scan=scan, column=column)
     typer.echo(first_line(measured, path))
     return measured, measured.notes
 

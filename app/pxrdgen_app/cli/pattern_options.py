@@ -27,6 +27,12 @@ WavelengthOption = Annotated[
         help="In A, or with a unit (0.154 nm, 30 keV), or a tube: CuKa, CuKa1, CoKa, FeKa, CrKa, MoKa, AgKa.",
     ),
 ]
+ScanOption = Annotated[
+    int | None, typer.Option("--scan", min=1, help="Of a file of several scans, the one to read; inspect lists them.")
+]
+ColumnOption = Annotated[
+    str | None, typer.Option("--column", help="Heading or number of the intensity's column, in a table of several.")
+]
 RangesOption = Annotated[
     list[str] | None, typer.Option("--range", metavar="LO HI", help="2theta range to use, degrees; repeatable.")
 ]

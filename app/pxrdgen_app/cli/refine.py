@@ -10,6 +10,7 @@ import typer
 from pxrdgen_app.cli.measured_pattern import folder_named_after, pattern_facts, print_notes, read_measured
 from pxrdgen_app.cli.output_console import output_console
 from pxrdgen_app.cli.pattern_options import (
+    ColumnOption,
     ExcludedOption,
     ForceOption,
     ImpuritiesOption,
@@ -17,6 +18,7 @@ from pxrdgen_app.cli.pattern_options import (
     NumbersTogether,
     PatternArgument,
     RangesOption,
+    ScanOption,
     WavelengthOption,
     angle_ranges,
 )
@@ -44,6 +46,8 @@ def command(
     spec: Annotated[Path | None, typer.Option("--spec", help="A spec file (YAML) whose refiner is used.")] = None,
     instrument: InstrumentOption = None,
     wavelength: WavelengthOption = None,
+    scan: ScanOption = None,
+    column: ColumnOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
     impurity: ImpuritiesOption = None,
@@ -83,7 +87,7 @@ def command(
     from pxrdgen_files.folders import check_output_folder
 
     chosen = _refiner(refiner, set_ or (), spec)
-    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument, scan=scan, column=column)
     print_notes(notes)
     target = folder_named_after(pattern, "_refined") if out is None else out
     check_output_folder(target, force=force)

@@ -9,6 +9,7 @@ import typer
 
 from pxrdgen_app.cli.measured_pattern import folder_named_after, pattern_facts, print_notes, read_measured
 from pxrdgen_app.cli.pattern_options import (
+    ColumnOption,
     ExcludedOption,
     ForceOption,
     ImpuritiesOption,
@@ -16,6 +17,7 @@ from pxrdgen_app.cli.pattern_options import (
     NumbersTogether,
     PatternArgument,
     RangesOption,
+    ScanOption,
     WavelengthOption,
     angle_ranges,
     cell_option,
@@ -50,6 +52,8 @@ def command(
     ] = None,
     instrument: InstrumentOption = None,
     wavelength: WavelengthOption = None,
+    scan: ScanOption = None,
+    column: ColumnOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
     impurity: ImpuritiesOption = None,
@@ -85,7 +89,7 @@ def command(
     from pxrdgen_app.cli.watched import progress_shown
     from pxrdgen_files.folders import check_output_folder
 
-    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument)
+    measured, notes = read_measured(pattern, wavelength=wavelength, instrument=instrument, scan=scan, column=column)
     print_notes(notes)
     target = folder_named_after(pattern, "_solution") if out is None else out
     check_output_folder(target, force=force)

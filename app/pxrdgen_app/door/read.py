@@ -20,6 +20,8 @@ def read_pattern(
     instrument: Instrument | str | None = None,
     wavelength: Radiation | str | float | None = None,
     reader: str | None = None,
+    scan: int | None = None,
+    column: str | None = None,
     registry: Registry | None = None,
 ) -> PowderPattern:
     """The powder pattern in a file of any format an installed reader knows.
@@ -29,6 +31,8 @@ def read_pattern(
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
         wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
         reader: by name; default: whoever recognises the file.
+        scan: of a file of several, the one to read, from 1; default: all that make one pattern.
+        column: heading or number (from 1) of the intensity's column; default: the first headed so.
         registry: of components; default: what is installed.
 
     Raises:
@@ -41,7 +45,12 @@ def read_pattern(
     if not (radiation is None or isinstance(radiation, Radiation)):
         radiation, note = radiation_from(radiation)
     found = patterns.read_pattern(
-        Path(path), registry=registry or default_registry(), radiation=radiation, reader=reader
+        Path(path),
+        registry=registry or default_registry(),
+        radiation=radiation,
+        reader=reader,
+        scan=scan,
+        column=column,
     )
     if note:
         found = replace(found, notes=(note, *found.notes))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pxrdgen.interfaces.kinds import ComponentKind
 from pxrdgen.plugins.components import ComponentRecord
 from pxrdgen.plugins.hookspecs import hookimpl
-from pxrdgen_readers.options import NoOptions
+from pxrdgen_readers.options import ColumnsOptions, ReaderOptions
 
 _READERS = (
     ("brml", "brml:BrmlReader", "Bruker DIFFRAC.MEASUREMENT archive (.brml)"),
@@ -30,7 +30,7 @@ def pxrdgen_components() -> Iterable[ComponentRecord]:
             kind=ComponentKind.READER,
             name=name,
             target=f"pxrdgen_readers.{target}",
-            options=NoOptions,
+            options=ColumnsOptions if name == "columns" else ReaderOptions,
             interface_version=2,
             summary=summary,
         )

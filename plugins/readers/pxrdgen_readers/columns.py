@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen_files.measurement import Recording, Scan
+from pxrdgen_readers.column_choice import choose_columns
 from pxrdgen_readers.file_reader import FileReader
+from pxrdgen_readers.headings import Role
 from pxrdgen_readers.lines import radiation_in
+from pxrdgen_readers.options import ColumnsOptions
 from pxrdgen_readers.step_header import stepped_scan
 from pxrdgen_readers.table import Table, table_in
 from pxrdgen_readers.text import decode, looks_binary
+from pxrdgen_readers.two_theta import two_theta_of
 
 FloatArray = NDArray[np.float64]
 
@@ -22,19 +26,22 @@ _CLAIMED = re.compile(
     rb"(?m)\A\s*(?:<\?xml|<\w|\*RAS_|PK\x03\x04|RAW[ 124])|^#?\s*BANK\s+\d+\s+\d+\s+\d+\s+[A-Za-z_]|^_FILEVERSION|"
     rb"^\s*data_\S*\s*$|^_(?:2THETA)?(?:COUNTS|CPS)\s*$"
 )
-_SIGMA_WORD = re.compile(r"(?i)\b(?:sig\w*|esd|e\.s\.d|s\.?u|err\w*|std\w*|uncert\w*)\b|\u03c3")
-_NOT_ANGLE = re.compile(r"(?i)^(?:d|d[-_ ]?spacing|d ?[\[(]?(?:a|\u00c5)[\])]?|q|q ?[\[(].*|tof|energy|s)$")
 
 
 class ColumnsReader(FileReader):
     """Two columns are 2theta and intensity, a third its standard uncertainty; one column needs start and step.
 
-    A third column that cannot be an uncertainty (as large as the intensity itself, or headed otherwise) is left out
-    with a note, and so are further columns.
+    Headings have the first word: which column is the axis (2theta, else Q, s or d, which are turned into it), which
+    the intensity and its uncertainty. Without headings a third column that cannot be an uncertainty (as large as the
+    intensity itself) is left out with a note, and so are further columns.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".xy", ".xye", ".csv", ".dat", ".txt", ".asc", ".tsv", ".xys", ".chi")
     title: ClassVar[str] = "columns"
+
+    def __init__(self, options: ColumnsOptions | None = None) -> None:
+        super().__init__(options)
+        self._columns = options or ColumnsOptions()
 
     def sniff(self, head: bytes, suffix: str) -> float:
         """Never certain: text that no other format claims and that holds digits."""
@@ -52,11 +59,13 @@ class ColumnsReader(FileReader):
         notes += [note] if note else []
         scan = stepped_scan(table)
         if scan is None:
-            scan = _scan(table, notes)
+            asked = self._columns.wavelength
+            wavelength = asked if asked is not None or radiation is None else radiation.wavelength
+            scan = _scan(table, wavelength, self._columns.column, notes)
         return Recording(scans=[scan], radiation=radiation, notes=tuple(notes))
 
 
-def _scan(table: Table, notes: list[str]) -> Scan:
+def _scan(table: Table, wavelength: float | None, column: str | None, notes: list[str]) -> Scan:
     values = table.values
     if values.shape[1] == 1:
         raise PatternError(
@@ -64,27 +73,31 @@ def _scan(table: Table, notes: list[str]) -> Scan:
             "write the start, step and end in degrees as the first line, for example '5.000 0.010 79.990', "
             "or put 2theta in a column before the intensity"
         )
-    if table.labels and _NOT_ANGLE.fullmatch(table.labels[0]):
-        raise PatternError(f"got a first column headed {table.labels[0]!r}, expected 2theta in degrees; convert it")
-    sigma = None
-    if values.shape[1] >= 3:
-        sigma = _sigma(table, notes)
-    if values.shape[1] > 3:
-        notes.append(f"{values.shape[1]} columns: the first two are read as 2theta and intensity")
-    return Scan(two_theta=values[:, 0], intensity=values[:, 1], sigma=sigma)
+    chosen = choose_columns(table, column, notes)
+    two_theta, note = two_theta_of(values[:, chosen.axis], chosen.kind, wavelength)
+    notes += [note] if note else []
+    intensity, sigma = values[:, chosen.intensity], None
+    if chosen.sigma is not None:
+        sigma = _sigma(intensity, values[:, chosen.sigma], stated=chosen.stated, notes=notes)
+    if chosen.kind is Role.TWO_THETA and np.nanmax(two_theta) > 180.0:
+        raise PatternError(
+            f"got a first column from {np.nanmin(two_theta):g} to {np.nanmax(two_theta):g}, expected 2theta within "
+            "0 to 180 degrees; a time of flight, an energy or a channel is no angle: export 2theta and intensity"
+        )
+    reached = np.isfinite(two_theta) | ~np.isfinite(values[:, chosen.axis])
+    if chosen.kind is not Role.TWO_THETA and reached.any() and not reached.all():
+        notes.append(f"{int((~reached).sum())} point(s) beyond what the wavelength reaches left out")
+        two_theta, intensity = two_theta[reached], intensity[reached]
+        sigma = None if sigma is None else sigma[reached]
+    return Scan(two_theta=two_theta, intensity=intensity, sigma=sigma)
 
 
-def _sigma(table: Table, notes: list[str]) -> FloatArray | None:
-    """[G] the third column if it can be the uncertainty of the second."""
-    intensity, third = table.values[:, 1], table.values[:, 2]
-    label = table.labels[2] if len(table.labels) == table.values.shape[1] else ""
-    if label and not _SIGMA_WORD.search(label):
-        notes.append(f"the third column, headed {label[:30]!r}, is not read as the uncertainty")
-        return None
+def _sigma(intensity: FloatArray, third: FloatArray, *, stated: bool, notes: list[str]) -> FloatArray | None:
+    """[G] the column if it can be the uncertainty of the intensity."""
     strong = intensity >= np.quantile(intensity, 0.9)
     with np.errstate(all="ignore"):
         top, spread = float(np.mean(intensity[strong])), float(np.mean(third[strong]))
-    if (third < 0).any() or not (third > 0).any() or (not label and top > 10 and spread > 0.5 * top):
+    if (third < 0).any() or not (third > 0).any() or (not stated and top > 10 and spread > 0.5 * top):
         notes.append("the third column cannot be the uncertainty of the intensity: ignored")
         return None
     return third

@@ -11,7 +11,7 @@ from pxrdgen.errors import PatternError, PxrdgenError
 from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.values.pattern import PowderPattern
 from pxrdgen_files.measurement import MAX_FILE_BYTES, Recording, to_pattern
-from pxrdgen_readers.options import NoOptions
+from pxrdgen_readers.options import ReaderOptions
 
 
 class FileReader(PatternReader):
@@ -20,8 +20,8 @@ class FileReader(PatternReader):
     #: what reports call the format.
     title: ClassVar[str]
 
-    def __init__(self, options: NoOptions | None = None) -> None:
-        self.options = options or NoOptions()
+    def __init__(self, options: ReaderOptions | None = None) -> None:
+        self.options = options or ReaderOptions()
 
     @abstractmethod
     def measurement(self, content: bytes) -> Recording:
@@ -48,7 +48,7 @@ class FileReader(PatternReader):
             )
         try:
             found = self.measurement(content)
-            pattern = to_pattern(found)
+            pattern = to_pattern(found, scan=self.options.scan)
         except PxrdgenError as error:
             raise PatternError(f"{Path(path).name}, read as {self.title}: {error}") from error
         return replace(pattern, metadata={"file": Path(path).name, "format": self.title, **pattern.metadata})

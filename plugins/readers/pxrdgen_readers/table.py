@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen_files.measurement import MAX_POINTS
+from pxrdgen_readers.headings import Role, headings_of, role_of
 from pxrdgen_readers.text import number
 
 _COMMENT = ("#", "!", "'", ";", "//", "/*", "*", "%", '"', "$", "@", ">")
@@ -58,7 +60,7 @@ def table_in(text: str) -> Table:
             header.append(line)
             continue
         fields = split(_TRAILING.split(line, maxsplit=1)[0])
-        values = [number(field) for field in fields]
+        values = _values(fields)
         numeric = [value for value in values if value is not None]
         if fields and len(numeric) == len(fields):
             rows.append((index, numeric))
@@ -74,7 +76,16 @@ def table_in(text: str) -> Table:
         raise PatternError(
             "got no line of numbers, expected columns of 2theta and intensity; is this a powder pattern?"
         )
-    return _table(rows, header, _labels(lines, rows[0][0]), titled)
+    return _table(rows, lines, header, titled)
+
+
+def _values(fields: list[str]) -> list[float | None]:
+    """Numbers of a row; in a wide one a gap beyond the first two numbers is nan: columns that are read are checked."""
+    values = [number(field) for field in fields]
+    if len(fields) > 3 and sum(value is not None for value in values) >= 2 and values[0] is not None:
+        gaps = (not field or _NOT_A_NUMBER.fullmatch(field) is not None for field in fields)
+        return [math.nan if gap else value for gap, value in zip(gaps, values, strict=True)]
+    return values
 
 
 def _refuse(fields: list[str], values: list[float | None], index: int, *, started: bool) -> None:
@@ -132,20 +143,19 @@ def _all_decimal(rows: list[str]) -> bool:
     return True
 
 
-def _labels(lines: list[str], first: int) -> tuple[str, ...]:
-    """Headings in the last line of words before the rows."""
-    for raw in reversed(lines[max(0, first - 3) : first]):
-        line = raw.strip().lstrip("".join({mark[0] for mark in _COMMENT})).strip()
-        if not line:
-            continue
-        fields = [field.strip().strip("\"'") for field in re.split(r"[,;\t]|\s{2,}", line) if field.strip()]
-        fields = fields if len(fields) > 1 else line.split()
-        return tuple(fields) if all(number(field) is None for field in fields) else ()
-    return ()
+def _labels(lines: list[str], first: int, width: int) -> tuple[str, ...]:
+    """Headings in the lines before the rows: the nearest line that names a known column, units below it appended."""
+    near = [found for raw in reversed(lines[max(0, first - 6) : first]) if (found := headings_of(raw, width))]
+    for place, labels in enumerate(near):
+        if any(role_of(label) is not Role.UNKNOWN for label in labels):
+            units = near[place - 1] if place else ("",) * width
+            both = tuple(f"{label} {unit}".strip() for label, unit in zip(labels, units, strict=True))
+            return both if any(role_of(label).is_axis for label in both) else labels
+    return near[0] if near else ()
 
 
 def _table(
-    rows: list[tuple[int, list[float]]], header: list[str], labels: tuple[str, ...], titled: tuple[float, ...]
+    rows: list[tuple[int, list[float]]], lines: list[str], header: list[str], titled: tuple[float, ...]
 ) -> Table:
     notes: list[str] = []
     leading = (titled[0], titled[1], titled[2]) if titled else None
@@ -173,6 +183,6 @@ def _table(
         flat=flat,
         header="\n".join(header),
         leading=leading,
-        labels=labels if len(labels) == width else (),
+        labels=_labels(lines, rows[0][0], width),
         notes=tuple(notes),
     )
