@@ -38,7 +38,7 @@ def parse_space_group(text: str | int) -> SpaceGroup:
     """
     import gemmi
 
-    cleaned = _clean(str(text))
+    cleaned = cleaned_symbol(str(text))
     if re.fullmatch(r"-?\d+", cleaned):
         number = int(cleaned)
         if not 1 <= number <= 230:
@@ -72,7 +72,8 @@ def settings_of(number: int) -> Iterator[SpaceGroup]:
             yield _from_gemmi(group)
 
 
-def _clean(text: str) -> str:
+def cleaned_symbol(text: str) -> str:
+    """A symbol as gemmi knows it: typography undone, a database's suffix as ``:1``, ``:2``, ``:H`` or ``:R``."""
     text = unicodedata.normalize("NFD", text.strip().strip("'\"$"))
     text = _OVERLINE.sub(lambda match: f"-{match.group(1) or match.group(2)}", text)
     text = re.sub(r"\\(?:bar|overline)\s*\{?(\d)\}?", r"-\1", text).translate(_SUBSCRIPTS)

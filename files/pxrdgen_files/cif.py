@@ -1,8 +1,8 @@
 """Crystal structures from CIF files (Hall, Allen & Brown 1991, doi:10.1107/S010876739101067X), and plain CIFs out.
 
 Only ordered crystals are read: every site is one element, fully occupied. Symmetry operations listed in the file win
-over its space-group symbol; where only a symbol is given and it leaves the origin open, the choice that keeps atoms
-apart is taken.
+over its space-group symbol, and each is held against the cell, the formula and Z. Where a symbol leaves the origin
+open, its choice is told by the contents: atoms lie on special positions and apart.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.errors import CellError, StructureError, nearest
+from pxrdgen.errors import CellError, StructureError
 from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.crystal import Crystal
-from pxrdgen.values.elements import ATOMIC_NUMBERS, SYMBOLS
-from pxrdgen_files.cif_symmetry import operation_choices
+from pxrdgen.values.elements import SYMBOLS
+from pxrdgen_files.cif_contents import Contents, contents_of, element_of
+from pxrdgen_files.cif_symmetry import NUMBERS, operation_choices, string_of
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ MAX_ATOMS = 2000
 SAME_ATOM = 0.15
 #: Atoms of different sites closer than this (A) are a mistake.
 TOO_CLOSE = 0.4
+#: Of two origins the second is taken where its shortest distance is longer by this factor.
+_CLEARLY = 1.1
 
 _CELL_NAMES = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
 _CELL_TAGS = tuple(f"_cell_{name}" for name in _CELL_NAMES)
@@ -48,8 +51,10 @@ class _Site:
     u_iso: float
 
 
-def read_cif(path: str | Path) -> Crystal:
+def read_cif(path: str | Path, *, block: str | None = None) -> Crystal:
     """The crystal of a CIF file: all atoms of the cell it describes, in the file's setting.
+
+    Of several structures the first, or that of the data block named.
 
     Raises:
         StructureError: no such file, too large, not a CIF, no cell, no atoms, disorder, an unknown element, atoms on
@@ -57,6 +62,25 @@ def read_cif(path: str | Path) -> Crystal:
         CellError: the cell's lengths or angles are impossible.
     """
     path = Path(path)
+    return read_cif_text(_text_of(path), name=path.stem, block=block)
+
+
+def structures_note(path: str | Path, block: str | None = None) -> str:
+    """A sentence naming the structures of a CIF of several, of which one is read; else nothing.
+
+    Raises:
+        StructureError: as :func:`read_cif`.
+    """
+    found = _blocks_with_atoms(_text_of(Path(path)), Path(path).name)
+    if len(found) < 2 or block is not None:
+        return ""
+    names = ", ".join(entry.name for entry in found[:20])
+    return (
+        f"{Path(path).name} holds {len(found)} structures ({names}): {found[0].name} is read; --block chooses another"
+    )
+
+
+def _text_of(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -67,14 +91,13 @@ def read_cif(path: str | Path) -> Crystal:
     except OSError as error:
         raise StructureError(f"got {path}, which cannot be read ({error.strerror}); expected a CIF file") from error
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    return read_cif_text(text, name=path.stem)
+        return data.decode("latin-1")
 
 
-def read_cif_text(text: str, *, name: str = "") -> Crystal:
-    """The crystal of a CIF given as text; of several data blocks, the first that holds atoms.
+def read_cif_text(text: str, *, name: str = "", block: str | None = None) -> Crystal:
+    """The crystal of a CIF given as text; of several data blocks, the one named, else the first that holds atoms.
 
     Raises:
         StructureError, CellError: as :func:`read_cif`.
@@ -82,24 +105,60 @@ def read_cif_text(text: str, *, name: str = "") -> Crystal:
     label = name or "the CIF"
     if len(text) > MAX_BYTES:
         raise StructureError(f"got {len(text) / 2**20:.1f} MiB of CIF text, expected at most {MAX_BYTES // 2**20} MiB")
-    block = _block_with_atoms(text, label)
-    cell = _cell_of(block, label)
-    sites = _sites_of(block, cell, label)
-    choices = operation_choices(block, cell, label)
+    blocks = _blocks_with_atoms(text, label)
+    wanted = None if block is None else block.removeprefix("data_").casefold()
+    chosen = next((entry for entry in blocks if wanted in (None, entry.name.casefold())), None)
+    if chosen is None:
+        names = ", ".join(entry.name for entry in blocks[:20])
+        raise StructureError(f"got the block {block!r}, which {label} has not; expected one of {names}")
+    cell = _cell_of(chosen, label)
+    contents = contents_of(chosen)
+    sites = _sites_of(chosen, cell, contents, label)
     failures: list[StructureError] = []
-    for operations in choices:
-        try:
-            return _expand(sites, operations, cell, label, name)
-        except _OverlapError as error:
-            failures.append(error)
+    unlike: list[Crystal] = []
+    for rank in operation_choices(chosen, cell, label):
+        found: list[Crystal] = []
+        for operations in rank:
+            try:
+                found.append(_expand(sites, operations, cell, label, name))
+            except _OverlapError as error:
+                failures.append(error)
+        admitted = [crystal for crystal in found if contents.admit(crystal)]
+        if admitted:
+            return _likeliest(admitted)
+        unlike += [_likeliest(found)] if found else []
+    if unlike:
+        return unlike[0]
     raise StructureError(str(failures[0]))
+
+
+def _likeliest(crystals: Sequence[Crystal]) -> Crystal:
+    """Of one list of sites about several origins: the fewest atoms, since a special position is no accident of the
+    origin, and of as few the first, unless another keeps its atoms clearly further apart."""
+    fewest = min(len(crystal) for crystal in crystals)
+    left = [crystal for crystal in crystals if len(crystal) == fewest]
+    if len(left) == 1:
+        return left[0]
+    distances = [_shortest(crystal) for crystal in left]
+    best = max(range(len(left)), key=distances.__getitem__)
+    return left[best] if distances[best] > _CLEARLY * distances[0] else left[0]
+
+
+def _shortest(crystal: Crystal) -> float:
+    """The shortest distance (A) between two atoms, periodic images included."""
+    shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3)), dtype=np.float64) @ crystal.basis
+    delta = crystal.frac_coords[:, None] - crystal.frac_coords[None]
+    cartesian = ((delta - np.round(delta)) @ crystal.basis).reshape(-1, 1, 3)
+    squared = (cartesian + shifts) ** 2
+    lengths = np.sqrt(squared.sum(axis=-1))
+    return float(lengths[lengths > 1e-6].min())
 
 
 class _OverlapError(StructureError):
     """Atoms on top of each other: another origin choice may help."""
 
 
-def _block_with_atoms(text: str, label: str) -> Any:
+def _blocks_with_atoms(text: str, label: str) -> list[Any]:
     import gemmi
 
     if "\0" in text or not text.strip():
@@ -112,9 +171,13 @@ def _block_with_atoms(text: str, label: str) -> Any:
         raise StructureError(
             f"got {label}, which is not a valid CIF ({reason}); expected data_ blocks with a cell and atoms"
         ) from error
-    for block in document:
-        if block.find_values("_atom_site_fract_x") or block.find_values("_atom_site.fract_x"):
-            return block
+    found = [
+        block
+        for block in document
+        if block.find_values("_atom_site_fract_x") or block.find_values("_atom_site.fract_x")
+    ]
+    if found:
+        return found
     raise StructureError(
         f"got {label} with {len(document)} data block(s) and no atoms; expected a loop with _atom_site_fract_x"
     )
@@ -138,18 +201,23 @@ def _cell_of(block: Any, label: str) -> UnitCell:
         raise CellError(f"in {label}: {error}") from error
 
 
-def _sites_of(block: Any, cell: UnitCell, label: str) -> list[_Site]:
+def _sites_of(block: Any, cell: UnitCell, contents: Contents, label: str) -> list[_Site]:
     """The atom-site loop, checked: elements, occupancy, coordinates."""
     import gemmi
 
     count = len(block.find_values("_atom_site_fract_x"))
     if count > MAX_ATOMS:
         raise StructureError(f"got {label} with {count} atom sites, expected at most {MAX_ATOMS} atoms in the cell")
+    for tag in NUMBERS:  # a quoted number is CIF, but gemmi's structure wants it plain; it is not needed there
+        if block.find_value(tag):
+            plain = string_of(block, tag)
+            block.set_pair(tag, plain if plain.isdigit() else "?")
     try:
         small = gemmi.make_small_structure_from_block(block)
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"got {label}, whose atoms cannot be read ({error})") from error
     symbols = block.find_values("_atom_site_type_symbol")
+    labels = [site.label for site in small.sites]
     sites: list[_Site] = []
     for row, site in enumerate(small.sites):
         position = np.array(site.fract.tolist(), dtype=np.float64)
@@ -163,25 +231,11 @@ def _sites_of(block: Any, cell: UnitCell, label: str) -> list[_Site]:
                 "give an ordered model in which every site is one element, fully occupied"
             )
         written = gemmi.cif.as_string(symbols[row]).strip() if len(symbols) == len(small.sites) else ""
-        number = _element(written, site.label, label)
+        number = element_of(written, site.label, contents, labels, label)
         sites.append(_Site(label=site.label, number=number, position=position, u_iso=_u_iso(site, cell)))
     if not sites:
         raise StructureError(f"got {label} with an empty atom list; expected at least one atom")
     return sites
-
-
-def _element(type_symbol: str, site_label: str, label: str) -> int:
-    """Atomic number from the type symbol (``Fe3+``, ``O2-``); without one, from the start of the label (``FE1``)."""
-    run = re.match(r"[A-Za-z]*", type_symbol or site_label)
-    letters = run[0] if run else ""
-    candidates = [letters] if type_symbol else [letters[:2], letters[:1]]
-    for candidate in candidates:
-        if candidate.capitalize() in ATOMIC_NUMBERS:
-            return ATOMIC_NUMBERS[candidate.capitalize()]
-    raise StructureError(
-        f"got {label} with atom {site_label} of type {type_symbol or letters!r}, which is no element"
-        f"{nearest(letters.capitalize(), ATOMIC_NUMBERS)}"
-    )
 
 
 def _u_iso(site: Any, cell: UnitCell) -> float:

@@ -44,6 +44,10 @@ ImpuritiesOption = Annotated[
     list[Path] | None,
     typer.Option("--impurity", metavar="CIF", help="A crystal in the sample besides; repeatable."),
 ]
+BlockOption = Annotated[
+    str | None,
+    typer.Option("--block", help="Of a CIF of several structures, the data block to read; default the first."),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the folder if it exists.")]
 
 #: options that take several numbers, and how many at most.

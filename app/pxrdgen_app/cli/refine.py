@@ -10,6 +10,7 @@ import typer
 from pxrdgen_app.cli.measured_pattern import folder_named_after, pattern_facts, print_notes, read_measured
 from pxrdgen_app.cli.output_console import output_console
 from pxrdgen_app.cli.pattern_options import (
+    BlockOption,
     ColumnOption,
     ExcludedOption,
     ForceOption,
@@ -51,6 +52,7 @@ def command(
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
     impurity: ImpuritiesOption = None,
+    block: BlockOption = None,
     texture: Annotated[
         str | None,
         typer.Option("--texture", metavar="auto|none|H K L", help="March-Dollase axis, in the cell of the CIF."),
@@ -96,6 +98,7 @@ def command(
         refinement = pxrdgen.refine(
             measured,
             structure,
+            block=block,
             refiner=chosen,
             ranges=ranges,
             exclude=excluded,

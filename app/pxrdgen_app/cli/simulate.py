@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pxrdgen.errors import InstrumentError
-from pxrdgen_app.cli.pattern_options import INSTRUMENT_HELP, ForceOption
+from pxrdgen_app.cli.pattern_options import INSTRUMENT_HELP, BlockOption, ForceOption
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,7 @@ def command(
     grid: Annotated[
         tuple[float, float, float], typer.Option("--grid", "-g", help="First and last 2theta and step, in degrees.")
     ] = (5.0, 80.0, 0.01),
+    block: BlockOption = None,
     force: ForceOption = False,
 ) -> None:
     """Calculate the powder pattern of a CIF.
@@ -54,13 +55,15 @@ def command(
 
       pxrdgen simulate quartz.cif --radiation MoKa --grid 2 50 0.01 --out quartz --force
     """
-    from pxrdgen_files.cif import read_cif
+    from pxrdgen_files.cif import read_cif, structures_note
     from pxrdgen_files.folders import check_output_folder, result_folder
 
     two_theta = angle_grid(*grid)
     chosen = _instrument(instrument, radiation)
     check_output_folder(out, force=force)
-    crystal = read_cif(structure)
+    crystal = read_cif(structure, block=block)
+    if note := structures_note(structure, block):
+        typer.echo(f"note: {note}", err=True)
     profile, lines = _calculate(crystal, chosen, two_theta)
     with result_folder(out, force=force) as folder:
         _write_profile(folder / "structure.xy", crystal, chosen, two_theta, profile)

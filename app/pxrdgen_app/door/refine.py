@@ -28,6 +28,7 @@ def refine(
     pattern: PowderPattern | str | Path,
     structure: Crystal | str | Path,
     *,
+    block: str | None = None,
     refiner: ComponentSpec | str = _DEFAULT,
     instrument: Instrument | str | None = None,
     wavelength: Radiation | str | float | None = None,
@@ -45,6 +46,7 @@ def refine(
     Args:
         pattern: a pattern, or a file of any format an installed reader knows.
         structure: a crystal, or its CIF.
+        block: of a CIF of several structures, the data block to read; default the first.
         refiner: an installed refiner by name, or with options.
         instrument: an :class:`Instrument`, the name of a shipped one or a .instprm file; default: what the file says.
         wavelength: a tube or A (``"0.154 nm"``, ``"30 keV"``); has the last word over the file's.
@@ -62,12 +64,13 @@ def refine(
     from pxrdgen import __version__
     from pxrdgen.interfaces.refinement_options import RefinementOptions
     from pxrdgen.plugins.registry import default_registry
-    from pxrdgen_files.cif import read_cif
+    from pxrdgen_files.cif import read_cif, structures_note
     from pxrdgen_solver.refinement.frame import frame_of, texture_axis_in
     from pxrdgen_solver.refinement.run import refine_crystal
 
     registry = registry or default_registry()
-    crystal = structure if isinstance(structure, Crystal) else read_cif(structure)
+    crystal = structure if isinstance(structure, Crystal) else read_cif(structure, block=block)
+    several = "" if isinstance(structure, Crystal) else structures_note(structure, block)
     known = tuple(entry if isinstance(entry, Crystal) else read_cif(entry) for entry in impurity)
     pattern, notes = take_pattern(pattern, instrument=instrument, wavelength=wavelength, registry=registry)
     spec = refiner if isinstance(refiner, ComponentSpec) else ComponentSpec(plugin=refiner)
@@ -99,7 +102,11 @@ def refine(
         "exclude": [list(pair) for pair in exclude],
         "citations": ["pxrdgen", *(work.key for work in component.record.citations), "moyo", "spglib", "gemmi"],
     }
-    return replace(found, notes=(*notes, *found.notes), provenance=MappingProxyType(dict(provenance)))
+    return replace(
+        found,
+        notes=(*([several] if several else []), *notes, *found.notes),
+        provenance=MappingProxyType(dict(provenance)),
+    )
 
 
 def _axis(texture: str) -> tuple[int, int, int] | None:
