@@ -14,6 +14,7 @@ from pxrdgen.interfaces.reader import PatternReader
 from pxrdgen.plugins.registry import Registry
 from pxrdgen.values.instrument import CUKA, Radiation
 from pxrdgen.values.pattern import PowderPattern, RadiationSource
+from pxrdgen_files.foreign_formats import seems
 from pxrdgen_files.measurement import (
     MAX_FILE_BYTES,
     with_radiation,
@@ -74,7 +75,7 @@ def read_pattern(
     if reader is not None:
         pattern = _read(_built(registry, reader, words), file)
     else:
-        pattern = _first_success(_by_confidence(registry, head, file.suffix.lower(), words), file)
+        pattern = _first_success(_by_confidence(registry, head, file.suffix.lower(), words), file, head)
     return _with_wavelength(pattern, radiation, assumed)
 
 
@@ -133,7 +134,7 @@ def _by_confidence(
     return sorted(likely, key=lambda entry: (-entry[0], entry[1].name))
 
 
-def _first_success(candidates: list[tuple[float, _Named]], file: Path) -> PowderPattern:
+def _first_success(candidates: list[tuple[float, _Named]], file: Path, head: bytes) -> PowderPattern:
     first: PatternError | None = None
     for confidence, named in candidates:
         try:
@@ -142,11 +143,13 @@ def _first_success(candidates: list[tuple[float, _Named]], file: Path) -> Powder
             first = first or error
             if confidence >= _CERTAIN:
                 break
+    if foreign := seems(head):
+        raise PatternError(f"got {file.name}, which {foreign}")
     if first is not None:
         raise first
     raise PatternError(
         f"got {file.name}, whose format no installed reader knows, expected xy, xye, csv, GSAS, xrdml, raw, brml, uxd, "
-        "ras, rasx or powder CIF; export it as two columns, 2theta and intensity"
+        "ras, rasx, asc, udf, cpi, mdi or powder CIF; export it as two columns, 2theta and intensity"
     )
 
 

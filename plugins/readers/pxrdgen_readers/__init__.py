@@ -11,12 +11,13 @@ from pxrdgen_readers.options import ColumnsOptions, ReaderOptions
 
 _READERS = (
     ("brml", "brml:BrmlReader", "Bruker DIFFRAC.MEASUREMENT archive (.brml)"),
-    ("bruker-raw", "bruker_raw:BrukerRawReader", "Bruker binary, RAW1.01 and RAW4.00 (.raw)"),
+    ("bruker-raw", "bruker_raw:BrukerRawReader", "Bruker binary, RAW1, RAW2, RAW1.01 and RAW4.00 (.raw)"),
     ("columns", "columns:ColumnsReader", "columns of text (.xy .xye .csv .dat .txt), any delimiter"),
     ("gsas", "gsas:GsasReader", "GSAS banks over 2theta (.fxye .gsas .gsa .raw)"),
     ("pdcif", "pdcif:PdcifReader", "powder CIF (.cif)"),
     ("ras", "ras:RasReader", "Rigaku text (.ras)"),
     ("rasx", "rasx:RasxReader", "Rigaku SmartLab Studio II archive (.rasx)"),
+    ("step-text", "step_text:StepTextReader", "Rigaku .asc, Philips .udf, Sietronics .cpi and Jade .mdi text"),
     ("uxd", "uxd:UxdReader", "Bruker / Siemens text (.uxd)"),
     ("xrdml", "xrdml:XrdmlReader", "PANalytical / Malvern XML (.xrdml)"),
 )

@@ -1,4 +1,4 @@
-"""Bruker ``.raw``: binary files of DIFFRAC, versions RAW1.01 and RAW4.00."""
+"""Bruker ``.raw``: binary files of DIFFRAC and DIFFRAC-AT, versions RAW, RAW2, RAW1.01 and RAW4.00."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
 from pxrdgen_files.measurement import MAX_POINTS, Recording, Scan
 from pxrdgen_readers.axes import axis_note
+from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rates import sigma_of_rate
@@ -24,11 +25,16 @@ _V3_SCAN_TYPES = {
     6: "x scan", 7: "y scan", 8: "z scan", 12: "psi scan", 13: "hkl scan", 14: "reciprocal-space scan",
 }  # fmt: skip
 _MAX_RANGES = 4096
+_OLD = "an old Bruker raw file, read by the one description of it (xylib's): check range and counts of a line you know"
 
 
 class BrukerRawReader(FileReader):
     """Little-endian binary; the offsets are those of the DIFFRACplus manual, appendix A, as xylib documents them.
 
+    RAW (version 1): ranges of a header of 156 bytes (points at +4, seconds +8, step +12, start +24, theta, chi, phi
+    +28, sample +40, two wavelengths +72, whether another range follows +152), single-precision points behind it.
+    RAW2: a header of 256 bytes (ranges at +4, anode +188, wavelengths and ratio +190), then ranges of a header (its
+    length +0, points +2, seconds +8, step +12, start +16, kelvin +46) and points.
     RAW1.01: a file header of 712 bytes, then for each range a header (points at +4, start of 2theta at +16, step at
     +176, seconds at +192, scan type at +196, bytes a point at +252, extra records at +256) and its points.
     RAW4.00: segments (type, length) from byte 61; type 0 or 160 opens a range (scan type at +32, start at +72, step
@@ -38,11 +44,11 @@ class BrukerRawReader(FileReader):
     suffixes: ClassVar[tuple[str, ...]] = (".raw",)
     title: ClassVar[str] = "Bruker raw"
 
-    def sniff(self, head: bytes, suffix: str) -> float:
+    def sniff(self, head: bytes, suffix: str) -> float:  # noqa: ARG002
         """Certain with the magic bytes."""
         if head.startswith((b"RAW1.01", b"RAW4.00", b"RAW2", b"RAW ")):
             return 1.0
-        return 0.3 if suffix in self.suffixes and b"\0" in head else 0.0
+        return 0.0
 
     def measurement(self, content: bytes) -> Recording:
         """All ranges of the file."""
@@ -50,8 +56,12 @@ class BrukerRawReader(FileReader):
             return _read_v3(content)
         if content.startswith(b"RAW4.00"):
             return _read_v4(content)
+        if content.startswith(b"RAW "):
+            return _read_v1(content)
+        if content.startswith(b"RAW2"):
+            return _read_v2(content)
         raise PatternError(
-            f"got a file that begins {content[:7]!r}, expected RAW1.01 or RAW4.00; save it again as RAW4, uxd or xy"
+            f"got a file that begins {content[:7]!r}, expected RAW, RAW2, RAW1.01 or RAW4.00; save it as RAW4 or xy"
         )
 
 
@@ -92,6 +102,42 @@ def _tube(content: bytes, at: int, anode: str) -> Radiation | None:
     return doublet(ka1, ka2, ratio) or tube_of(anode)
 
 
+def _read_v1(content: bytes) -> Recording:
+    scans: list[Scan] = []
+    radiation, sample, at, follows = None, "", 0, 1
+    while follows and len(scans) < _MAX_RANGES:
+        at -= 0 if content[at : at + 4] == b"RAW " else 4  # early files name only the first range
+        points, seconds, step, _, _, start, _, chi = _unpack("<iffi4sfff", content, at + 4)
+        ka1, ka2 = _unpack("<2f", content, at + 72)
+        (follows,) = _unpack("<i", content, at + 152)
+        radiation = radiation or doublet(round(ka1, 6), round(ka2, 6))
+        sample = sample or _word(content, at + 40, 32)
+        intensity = _floats(_points(content, at + 156, points, 4), 0, "<f4")
+        condition = condition_of([("chi", chi if abs(chi) < 360.0 else None)])
+        scans.append(_timed(_angles(start, step, points), intensity, seconds if 0 < seconds < 1e6 else None, condition))
+        at += 156 + 4 * points
+    return Recording(scans=scans, radiation=radiation, metadata={"sample": sample}, notes=(_OLD,))
+
+
+def _read_v2(content: bytes) -> Recording:
+    (count,) = _unpack("<H", content, 4)
+    anode = _word(content, 188, 2)
+    ka1, ka2, ratio = _unpack("<3f", content, 190)
+    scans, at = [], 256
+    for _ in range(min(count, _MAX_RANGES)):
+        length, points = _unpack("<HH", content, at)
+        seconds, step, start = _unpack("<3f", content, at + 8)
+        (kelvin,) = _unpack("<H", content, at + 46)
+        if length < 48:
+            raise PatternError(f"got a range header of {length} bytes, expected 48 or more; is the file damaged?")
+        intensity = _floats(_points(content, at + length, points, 4), 0, "<f4")
+        condition = condition_of([("temperature", kelvin or None)])
+        scans.append(_timed(_angles(start, step, points), intensity, seconds if 0 < seconds < 1e6 else None, condition))
+        at += length + 4 * points
+    radiation = doublet(round(ka1, 6), round(ka2, 6), ratio) or tube_of(anode)
+    return Recording(scans=scans, radiation=radiation, metadata={"anode": anode}, notes=(_OLD,))
+
+
 def _read_v3(content: bytes) -> Recording:
     (count,) = _unpack("<i", content, 12)
     if not 1 <= count <= _MAX_RANGES:
@@ -113,7 +159,9 @@ def _read_v3(content: bytes) -> Recording:
         measured = varying & 1 and size >= 12
         two_theta = _floats(rows, 4, "<f8") if measured else _angles(start, step, points)
         time = float(seconds) if 0 < seconds < 1e6 else None
-        scans.append(_timed(two_theta, intensity, time))
+        chi, _, x, y, z = _unpack("<5d", content, at + 24)
+        held = [(name, value) for name, value in (("chi", chi), ("x", x), ("y", y), ("z", z)) if abs(value) < 1e4]
+        scans.append(_timed(two_theta, intensity, time, condition_of(held)))
         at += length + extra + points * size
     return Recording(
         scans=scans,
@@ -123,10 +171,11 @@ def _read_v3(content: bytes) -> Recording:
     )
 
 
-def _timed(two_theta: FloatArray, intensity: FloatArray, seconds: float | None) -> Scan:
+def _timed(two_theta: FloatArray, intensity: FloatArray, seconds: float | None, condition: str = "") -> Scan:
     with np.errstate(all="ignore"):
         sigma = sigma_of_rate(intensity, seconds) if np.isfinite(intensity).all() else None
-    return Scan(two_theta=two_theta, intensity=intensity, sigma=sigma, seconds=seconds if sigma is None else None)
+    left = seconds if sigma is None else None
+    return Scan(two_theta=two_theta, intensity=intensity, sigma=sigma, seconds=left, condition=condition)
 
 
 def _segments(content: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -186,5 +235,6 @@ def _range_v4(content: bytes, mark: int) -> tuple[Scan, int, list[str]]:
         notes.append(f"the range counts theta from {start:g}: read as 2theta from {own:g}, steps doubled")
         start, step = own, 2.0 * step
     time = float(milliseconds) / 1000.0 if 0 < milliseconds < 1e9 else None
-    scan = _timed(_angles(start, step, count), _floats(rows, 0, "<f4"), time)
+    held = [(name, value) for name, value in drives.items() if abs(value) < 1e4]
+    scan = _timed(_angles(start, step, count), _floats(rows, 0, "<f4"), time, condition_of(held))
     return scan, data + count * size, [note for note in notes if note]

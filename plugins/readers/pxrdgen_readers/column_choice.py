@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pxrdgen.errors import PatternError, nearest
 from pxrdgen_readers.headings import Role, axis_in, role_of
 from pxrdgen_readers.table import Table
+from pxrdgen_readers.two_theta import TIME_OF_FLIGHT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +69,12 @@ def _axis(table: Table, roles: list[Role]) -> tuple[int, Role]:
             "unit; head it q_A^-1, q_nm^-1 or s_A^-1, or convert it"
         )
     named = axis_in(table.header)
+    if re.match(r"(?i)\W*(?:tof|time.of.flight|flugzeit)", heading):
+        raise PatternError(f"got a first column headed {heading!r}, expected 2theta; {TIME_OF_FLIGHT}")
     if Role.FOREIGN in (roles[0] if roles else None, named):
         raise PatternError(
             f"got a first column that is {heading or 'no diffraction angle'!r}, expected 2theta in degrees, Q, s or d; "
-            "convert it: d of a time of flight by the instrument's DIFC, 2theta of a radius by the detector's distance"
+            "convert it: a radius by the detector's distance, an energy by the detector's angle"
         )
     return 0, named or Role.TWO_THETA
 

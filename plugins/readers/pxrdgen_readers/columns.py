@@ -15,6 +15,7 @@ from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.headings import Role
 from pxrdgen_readers.lines import radiation_in
 from pxrdgen_readers.options import ColumnsOptions
+from pxrdgen_readers.slits import AUTOMATIC_SLIT, is_automatic, with_fixed_slit
 from pxrdgen_readers.step_header import stepped_scan
 from pxrdgen_readers.table import Table, table_in
 from pxrdgen_readers.text import decode, looks_binary
@@ -62,6 +63,9 @@ class ColumnsReader(FileReader):
             asked = self._columns.wavelength
             wavelength = asked if asked is not None or radiation is None else radiation.wavelength
             scan = _scan(table, wavelength, self._columns.column, notes)
+        if is_automatic(table.header[:20_000]):
+            scan = with_fixed_slit(scan)
+            notes.append(AUTOMATIC_SLIT)
         return Recording(scans=[scan], radiation=radiation, notes=tuple(notes))
 
 

@@ -13,11 +13,15 @@ from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import radiation_in
 from pxrdgen_readers.text import decode, numbers
+from pxrdgen_readers.two_theta import TIME_OF_FLIGHT
 
 _BANK = re.compile(r"^#?\s*BANK\s+(\d+)\s+(\d+)\s+(\d+)\s+([A-Za-z_]\w*)\s*(.*)$")
+#: share of the points a BANK record states that must be there; programs that cut a range leave the record as it was.
+_COMPLETE = 0.5
 _FLAGS = {"STD": 1, "ESD": 2, "FXY": 2, "FXYE": 3}
+_TOF = "a time of flight"
 _OTHER_AXES = {
-    "RALF": "a time of flight", "SLOG": "a time of flight", "TIME_MAP": "a time of flight", "LOG6": "a time of flight",
+    "RALF": _TOF, "SLOG": _TOF, "TIME_MAP": _TOF, "LOG6": _TOF,
     "COND": "a d-spacing", "CONQ": "a Q", "EDS": "a photon energy", "LPSD": "a detector position",
 }  # fmt: skip
 
@@ -40,7 +44,7 @@ class GsasReader(FileReader):
 
     def measurement(self, content: bytes) -> Recording:
         """The first bank over 2theta; a file of several says which was taken."""
-        lines = decode(content).splitlines()
+        lines = decode(content.replace(b"\0", b" ")).splitlines()
         banks = [(at, found) for at, line in enumerate(lines) if (found := _BANK.match(line)) is not None]
         live = [(at, found) for at, found in banks if not found.group(0).startswith("#")] or banks
         if not live:
@@ -49,7 +53,8 @@ class GsasReader(FileReader):
         if not angular:
             kind = live[0][1].group(4).upper()
             axis = _OTHER_AXES.get(kind, "an axis that is not known")
-            raise PatternError(f"got a {kind} bank, whose axis is {axis}, expected CONS (2theta); convert it to 2theta")
+            advice = TIME_OF_FLIGHT if axis == _TOF else "export it over 2theta, or as columns headed d (A) or q (1/A)"
+            raise PatternError(f"got a {kind} bank, whose axis is {axis}, expected CONS (2theta); {advice}")
         start, bank = angular[0]
         end = next((at for at, _ in banks if at > start), len(lines))
         body = [line for line in lines[start + 1 : end] if line.strip() and not line.startswith(("#", "TIME_MAP"))]
@@ -58,8 +63,11 @@ class GsasReader(FileReader):
             notes.append(f"the file holds {len(live)} banks: bank {bank.group(1)} is used")
         radiation, note = radiation_in("\n".join(lines[: live[0][0]][:100]))
         notes += [note] if note else []
+        scan = _scan(bank, body)
+        if len(scan.two_theta) < int(bank.group(2)[:9]):
+            notes.append(f"the bank holds {len(scan.two_theta)} of the {bank.group(2)[:9]} points its record states")
         return Recording(
-            scans=[_scan(bank, body)],
+            scans=[scan],
             radiation=radiation,
             metadata={"sample": lines[0].strip()[:80] if start > 0 else ""},
             notes=tuple(notes),
@@ -89,9 +97,9 @@ def _scan(bank: re.Match[str], body: list[str]) -> Scan:
 
 
 def _table(tokens: list[str], width: int, channels: int) -> NDArray[np.float64]:
-    """[channels, width] the records; a file may pad the last line beyond the declared channels."""
-    if len(tokens) < channels * width or channels < 1:
-        raise PatternError(
-            f"got {len(tokens) // width} points, expected the {channels} of the BANK record; is the file complete?"
-        )
+    """[channels, width] the records; a file may pad the last line beyond the declared channels, or hold a few less."""
+    held = len(tokens) // width
+    if held < _COMPLETE * channels or channels < 1 or (len(tokens) < channels * width and len(tokens) % width):
+        raise PatternError(f"got {held} points, expected the {channels} of the BANK record; is the file complete?")
+    channels = min(channels, held)
     return numbers(tokens[: channels * width], "the bank").reshape(channels, width)

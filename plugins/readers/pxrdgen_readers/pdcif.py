@@ -129,7 +129,8 @@ def _sigma(block: gemmi.cif.Block, tag: str, strings: list[str]) -> FloatArray |
         return np.array([_su(match) for match in found if match is not None])
     weights = _column(block, "_pd_proc_ls_weight")
     if len(weights) == len(strings):
-        values = _values(weights, "_pd_proc_ls_weight")
+        # "." and "?" are what programs write for a point left out of the fit
+        values = _values(["0" if weight in (".", "?") else weight for weight in weights], "_pd_proc_ls_weight")
         return np.where(values > 0, 1.0 / np.sqrt(np.where(values > 0, values, 1.0)), 0.0)
     return None
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pxrdgen.errors import PatternError
 from pxrdgen_files.measurement import Recording
+from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rigaku import counting_time, rigaku_scan
@@ -44,7 +45,7 @@ class RasReader(FileReader):
                     header.get("MEAS_SCAN_SPEED", ""),
                     header.get("MEAS_SCAN_SPEED_UNIT", ""),
                 )
-                scan, said = rigaku_scan(rows or (), header.get("MEAS_SCAN_AXIS_X", ""), seconds)
+                scan, said = rigaku_scan(rows or (), header.get("MEAS_SCAN_AXIS_X", ""), seconds, _condition(header))
                 scans.append(scan)
                 notes += said
                 last, rows = header, None
@@ -62,3 +63,11 @@ class RasReader(FileReader):
             metadata={"sample": last.get("FILE_SAMPLE", ""), "anode": anode},
             notes=tuple(dict.fromkeys(notes)),
         )
+
+
+def _condition(header: dict[str, str]) -> str:
+    """Positions of the axes the header lists by number, and any temperature."""
+    names = [key for key in header if key.startswith("MEAS_COND_AXIS_NAME-")]
+    held = [(header[key], number_in(header.get(key.replace("_NAME-", "_POSITION-")))) for key in names]
+    warm = [(key, number_in(header[key])) for key in header if "TEMPERATURE" in key]
+    return condition_of([*held, *warm])

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pxrdgen.errors import PatternError
 from pxrdgen_files.measurement import Recording
+from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rigaku import counting_time, rigaku_scan
@@ -48,8 +49,9 @@ class RasxReader(FileReader):
         for _, folder, name in members[:200]:
             header = _conditions(archive, folder)
             seconds = counting_time(header.get("Step", ""), header.get("Speed", ""), header.get("SpeedUnit", ""))
+            held = [(key, number_in(value)) for key, value in header.items()]
             rows = [line for line in decode(archive.read(name)).splitlines() if line.strip()]
-            scan, said = rigaku_scan(rows, header.get("AxisName", ""), seconds)
+            scan, said = rigaku_scan(rows, header.get("AxisName", ""), seconds, condition_of(held))
             scans.append(scan)
             notes += said
         if len(members) > 200:
@@ -72,6 +74,8 @@ def _conditions(archive: Archive, folder: str) -> dict[str, str]:
         return {}
     root = parse(archive.read(name), name)
     found: dict[str, str] = {}
+    for axis in descendants(root, "Axis"):
+        found.setdefault(axis.get("Name") or "", axis.get("Position") or "")
     for source in (*descendants(root, "ScanInformation"), root):
         for element in source.iter():
             text = text_of(element)

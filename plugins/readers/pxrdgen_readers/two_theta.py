@@ -10,6 +10,11 @@ from pxrdgen_readers.headings import Role
 
 FloatArray = NDArray[np.float64]
 
+#: what to do with neutron data of a pulsed source
+TIME_OF_FLIGHT = (
+    "neutrons of a pulsed source are not X-rays of one wavelength, so these data cannot be used here: measure or "
+    "export an X-ray pattern of the sample, and keep them to refine the structure found elsewhere"
+)
 #: 1/d in 1/A of one unit of the axis
 _PER_D = {
     Role.Q_PER_ANGSTROM: 0.5 / np.pi,

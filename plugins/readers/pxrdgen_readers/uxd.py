@@ -11,6 +11,7 @@ import numpy as np
 from pxrdgen.errors import PatternError
 from pxrdgen_files.measurement import Recording, Scan
 from pxrdgen_readers.axes import axis_note
+from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rates import sigma_of_scaled
@@ -75,4 +76,6 @@ def _scan(angles: bool, rate: bool, keys: Mapping[str, str], tokens: list[str]) 
     seconds = number_in(keys.get("STEPTIME"))
     timed = seconds is not None and 1e-6 < seconds < 1e7
     sigma = sigma_of_scaled(intensity, 1.0 / seconds) if rate and seconds is not None and timed else None
-    return Scan(two_theta=two_theta, intensity=intensity, sigma=sigma, seconds=seconds if timed and not rate else None)
+    condition = condition_of([(key, number_in(value)) for key, value in keys.items()])
+    left = seconds if timed and not rate else None
+    return Scan(two_theta=two_theta, intensity=intensity, sigma=sigma, seconds=left, condition=condition)

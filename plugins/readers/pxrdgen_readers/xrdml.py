@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
-from pxrdgen_files.measurement import Recording, Scan
+from pxrdgen_files.measurement import MAX_POINTS, Recording, Scan
 from pxrdgen_readers.axes import axis_note
+from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
 from pxrdgen_readers.lines import doublet, tube_of
 from pxrdgen_readers.rates import sigma_of_scaled
 from pxrdgen_readers.safe_xml import Element, child, children, local, parse, text_of
-from pxrdgen_readers.text import number_in, numbers_in
+from pxrdgen_readers.slits import AUTOMATIC_SLIT, with_fixed_slit
+from pxrdgen_readers.text import number, number_in, numbers_in
 
 FloatArray = NDArray[np.float64]
 
@@ -47,8 +49,12 @@ class XrdmlReader(FileReader):
             )
         scans, notes, radiation = [], [], None
         for measured in children(root, "xrdMeasurement"):
+            slit = child(measured, "incidentBeamPath", "divergenceSlit")
+            automatic = slit is not None and "automatic" in " ".join(slit.attrib.values()).casefold()
             for element in children(measured, "scan"):
                 scan, said = _scan(element)
+                if automatic:
+                    scan, said = with_fixed_slit(scan), [*said, AUTOMATIC_SLIT]
                 scans.append(scan)
                 notes += said
             if radiation is None:
@@ -105,14 +111,25 @@ def _scan(element: Element) -> tuple[Scan, list[str]]:
         scale = scale / seconds
     known = unit == "counts" or (unit == "cps" and seconds is not None)
     sigma = sigma_of_scaled(intensity, scale) if known and (scale != 1).any() and (scale > 0).all() else None
-    condition = " ".join(
-        f"{axis.get('axis')}={text_of(child(axis, 'commonPosition'))}"
+    held = [
+        (axis.get("axis") or "", number_in(text_of(child(axis, "commonPosition"))))
         for axis in children(points, "positions")
-        if child(axis, "commonPosition") is not None and axis.get("axis") in ("Chi", "Phi", "Psi", "Omega")
-    )
+    ]
+    condition = condition_of([*held, ("temperature", _temperature(element))])
     fixed = float(seconds[0]) if unit == "counts" and seconds is not None and np.ptp(seconds) == 0 else None
     scan = Scan(two_theta=two_theta, intensity=intensity, sigma=sigma, seconds=fixed, condition=condition)
     return scan, [note for note in notes if note]
+
+
+def _temperature(scan: Element) -> float | None:
+    """The mean of the temperatures of a non-ambient scan, ``None`` where there are none."""
+    for element in scan.iter():
+        named = f"{local(element)} {element.get('type') or ''} {element.get('name') or ''}".casefold()
+        if "nonambient" in named or "temperature" in named:
+            values = [value for word in text_of(element).split()[:MAX_POINTS] if (value := number(word)) is not None]
+            if values:
+                return float(np.mean(values))
+    return None
 
 
 def _positions(points: Element, count: int) -> FloatArray:

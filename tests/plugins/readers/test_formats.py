@@ -54,7 +54,11 @@ def test_a_cif_uncertainty_in_parentheses_counts_the_last_digits(read):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_another_program_reads_the_same_numbers(path):
     formats = pytest.importorskip("rietx.io.readers", reason="rietx (extra 'readers') is not installed")
-    if path.suffix in (".csv", ".dat") or path.name == "powder.cif":
+    if path.suffix in (".csv", ".dat", ".asc", ".udf", ".cpi", ".mdi") or path.name in (
+        "powder.cif",
+        "bruker_v1.raw",
+        "bruker_v2.raw",
+    ):
         pytest.skip("not a format both read")
     theirs = formats.read_pattern(path)
     np.testing.assert_allclose(np.asarray(theirs.two_theta), TWO_THETA, atol=1e-4)

@@ -22,10 +22,20 @@ from .made_up_pattern import FIXTURES
 
 FILES = {
     "brml": "bruker.brml", "bruker-raw": "bruker_v4.raw", "columns": "plain.xy", "gsas": "bank_esd.gsas",
-    "pdcif": "powder.cif", "ras": "rigaku.ras", "rasx": "rigaku.rasx", "uxd": "bruker.uxd",
+    "pdcif": "powder.cif", "step-text": "philips.udf", "ras": "rigaku.ras", "rasx": "rigaku.rasx", "uxd": "bruker.uxd",
     "xrdml": "panalytical.xrdml",
 }  # fmt: skip
-EXTRA = [("bruker-raw", "bruker_v3.raw"), ("columns", "fullprof.dat"), ("columns", "german.csv"), ("gsas", "bank.fxye")]
+EXTRA = [
+    ("bruker-raw", "bruker_v3.raw"),
+    ("columns", "fullprof.dat"),
+    ("columns", "german.csv"),
+    ("gsas", "bank.fxye"),
+    ("bruker-raw", "bruker_v1.raw"),
+    ("bruker-raw", "bruker_v2.raw"),
+    ("step-text", "rigaku.asc"),
+    ("step-text", "sietronics.cpi"),
+    ("step-text", "jade.mdi"),
+]
 READERS = {record.name: record.target for record in pxrdgen_readers.pxrdgen_components()}
 MUTATIONS = 200
 

@@ -48,7 +48,7 @@ def test_a_neutron_time_of_flight_bank_is_refused_by_name(read):
         ("1 10\n9 11\n2 12\n8 13\n3 14\n7 1\n4 2\n6 1\n5 2\n9 2\n", "turn back"),
         ("d,intensity\n3.5,10\n3.6,11\n3.7,12\n", "no wavelength"),
         ("q,intensity\n3.5,10\n3.6,11\n3.7,12\n", "without its unit"),
-        ("# TOF(us) I\n3500 10\n3600 11\n3700 12\n", "DIFC"),
+        ("# TOF(us) I\n3500 10\n3600 11\n3700 12\n", "pulsed source"),
         ("r_mm,I\n3.5,10\n3.6,11\n3.7,12\n", "radius"),
         ("10.0 0.05 30.0\n1\n2\n3\n", "correct the first line"),
         ("1e400 5\n1e401 6\n", "no line of numbers"),
@@ -113,3 +113,31 @@ def test_nothing_is_written_outside_an_archive(read, tmp_path):
         archive.writestr("Data0/Profile0.txt", "20 1 1\n21 2 1\n22 3 1\n")
     assert len(read(buffer.getvalue(), "inside.rasx")) == 3
     assert not (tmp_path.parent / "escaped.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "words"),
+    [
+        (b"RAW_1.06" + bytes(300), "s.raw", "STOE"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "s.h5", "HDF5"),
+        (b"II*\0" + bytes(100), "s.tif", "integrate"),
+        (b"\xd0\xcf\x11\xe0" + bytes(100), "s.xls", "csv"),
+        (b"%PDF-1.4\n1 0 obj\n", "s.xy", "PDF"),
+    ],
+)
+def test_a_foreign_format_is_named_with_what_to_export(read, content, name, words):
+    with pytest.raises(PatternError, match=words) as refusal:
+        read(content, name)
+    assert "Bruker" not in str(refusal.value)
+
+
+def test_what_gsas_and_its_cif_write_carelessly_is_read(read):
+    bank = "".join(f"{100 * (20 + 0.1 * n):.1f} {50 + n} 7.0\n" for n in range(20))
+    pattern = read(f"old memory \0\0\nBANK 1 21 21 CONS 2000 10 0 0 FXYE\n{bank}".encode(), "x.gsas")
+    assert len(pattern) == 20
+    assert any("20 of the 21 points" in note for note in pattern.notes)
+    rows = "".join(f"{10 + 0.1 * n:.1f} {100 + n} {'.' if n == 3 else 0.01}\n" for n in range(9))
+    cif = "data_x\nloop_\n_pd_meas_2theta_scan\n_pd_meas_counts_total\n_pd_proc_ls_weight\n" + rows
+    pattern = read(cif, "x.cif")
+    assert len(pattern) == 8
+    assert any("dropped" in note for note in pattern.notes)

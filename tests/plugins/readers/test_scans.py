@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pxrdgen.errors import PatternError
 from pxrdgen_files.patterns import read_pattern
 
 from .made_up_pattern import COUNTS, FIXTURES, TWO_THETA, rows
@@ -43,7 +44,60 @@ def test_scans_at_other_tilts_are_not_averaged(registry, tmp_path):
     path.write_text(text.replace(scan, both))
     pattern = read_pattern(path, registry=registry)
     assert pattern.sigma is None
-    assert any("the first is used" in note for note in pattern.notes)
+    assert any("the first is used" in note and "2: 20 to 30 degrees, chi 5" in note for note in pattern.notes)
+    assert not read_pattern(path, registry=registry, scan=2).notes
+    with pytest.raises(PatternError, match="got scan 3"):
+        read_pattern(path, registry=registry, scan=3)
+
+
+TEMPERATURE = (
+    '<nonAmbientPoints type="Temperature" unit="Kelvin"><nonAmbientValues>{}</nonAmbientValues></nonAmbientPoints>'
+)
+
+
+def test_scans_at_other_temperatures_are_not_averaged_and_those_of_one_are(registry, tmp_path):
+    text = (FIXTURES / "panalytical.xrdml").read_text()
+    scan = text[text.index("<scan ") : text.index("</scan>") + len("</scan>")]
+    for second, words in (("500.1 500.0", "temperature 500"), ("298.2 298.3", "averaged")):
+        both = [
+            scan.replace("<commonCountingTime", TEMPERATURE.format(warm) + "<commonCountingTime")
+            for warm in ("298.1 298.2", second)
+        ]
+        path = tmp_path / "warm.xrdml"
+        path.write_text(text.replace(scan, "".join(both)))
+        assert any(words in note for note in read_pattern(path, registry=registry).notes)
+
+
+def test_scans_whose_lines_moved_are_not_averaged_though_the_file_tells_no_condition(read, rng):
+    def block(shift: float) -> str:
+        lines = 100 + 3000 * np.exp(-(((TWO_THETA - 25 - shift) / 0.15) ** 2))
+        counts = rng.poisson(lines)
+        return "_STEPSIZE=0.05\n_START=20\n_COUNTS\n" + " ".join(map(str, counts)) + "\n"
+
+    repeats = read("_FILEVERSION=2\n" + block(0) + block(0) + block(0), "repeats.uxd")
+    assert any("averaged" in note for note in repeats.notes)
+    moved = read("_FILEVERSION=2\n" + block(0) + block(0.1), "moved.uxd")
+    assert any("the first is used" in note for note in moved.notes)
+
+
+def test_an_automatic_divergence_slit_is_undone_and_said(registry, tmp_path):
+    text = (FIXTURES / "panalytical.xrdml").read_text()
+    slit = (
+        '<divergenceSlit xsi:type="automaticDivergenceSlitType" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"/>'
+    )
+    path = tmp_path / "ads.xrdml"
+    beam = "<incidentBeamPath>"
+    text = (
+        text.replace(beam, beam + slit)
+        if beam in text
+        else text.replace("<scan ", f"{beam}{slit}</incidentBeamPath><scan ", 1)
+    )
+    path.write_text(text)
+    pattern = read_pattern(path, registry=registry)
+    scale = 0.5 / np.sin(np.radians(TWO_THETA / 2))
+    np.testing.assert_allclose(pattern.intensity, COUNTS * scale, rtol=1e-6)
+    np.testing.assert_allclose(pattern.sigma, np.sqrt(COUNTS) * scale, rtol=1e-6)
+    assert any("automatic" in note for note in pattern.notes)
 
 
 def test_scans_of_neighbouring_ranges_are_stitched_at_one_counting_time(registry, tmp_path):
