@@ -33,6 +33,10 @@ def choose_columns(table: Table, column: str | None, notes: list[str]) -> Chosen
     width, labels = table.values.shape[1], table.labels
     roles = [role_of(label) for label in labels]
     axis, kind = _axis(table, roles)
+    if roles and roles[axis] is Role.OTHER:
+        notes.append(
+            f"the first column, headed {labels[axis][:30]!r}, is read as 2theta: no heading names another axis"
+        )
     places = [place for place, role in enumerate(roles) if role is Role.INTENSITY and place != axis]
     if column is not None:
         intensity = _asked(column, labels, width)

@@ -16,6 +16,7 @@ class Role(enum.Enum):
     Q_PER_NM = "Q in 1/nm"
     S_PER_ANGSTROM = "s = 1/d in 1/A"
     S_PER_NM = "s = 1/d in 1/nm"
+    SINE_PER_ANGSTROM = "sin(theta)/lambda in 1/A"
     D_ANGSTROM = "d in A"
     D_NM = "d in nm"
     UNSTATED = "an axis without its unit"
@@ -33,15 +34,16 @@ class Role(enum.Enum):
 
 _AXES = (
     Role.TWO_THETA, Role.TWO_THETA_RADIANS, Role.Q_PER_ANGSTROM, Role.Q_PER_NM, Role.S_PER_ANGSTROM, Role.S_PER_NM,
-    Role.D_ANGSTROM, Role.D_NM,
+    Role.SINE_PER_ANGSTROM,    Role.D_ANGSTROM, Role.D_NM,
 )  # fmt: skip
 _PER_ANGSTROM = r"(?:1a|1ang\w*|a1|angstroms?1|ang1|am1|(?:inverse|reciprocal|per|inv|r)a(?:ngstr\w*)?|ainv\w*)"
 _PER_NM = r"(?:1nm|nm1|nmm1|(?:inverse|reciprocal|per|inv)(?:nm|nanomet\w*)|nminv\w*)"
-_Q = r"(?:q|qvector|qvalue|scatteringvector|scatteringvectorq|streuvektor|streuvektorq|momentumtransfer)"
+_Q = r"(?:(?:scatteringvector|momentumtransfer|wavevector|streuvektor|vecteurdediffusion)?q?(?:vector|value)?)"
 _D = (
     r"(?:d|dspacing|dspace|dvalue|dwert|netzebenenabstand|gitterabstand|distancereticulaire|distanceinterreticulaire|"
     r"interplanar(?:spacing|distance))"
 )
+_PREFIX = re.compile(r"(?i)^(?:columns?|column names|spalten|colonnes|labels?|headings?|header)\s*[:=]\s*")
 _NO_HEADING = re.compile(r"[+-]?[\d.,]+(?:[eE][+-]?\d+)?|.*[:=]")
 #: characters of a heading; longer words are sentences
 _LONGEST = 60
@@ -59,10 +61,11 @@ _MEANINGS = tuple(
         (rf"{_Q}{_PER_NM}", Role.Q_PER_NM),
         (rf"{_Q}{_PER_ANGSTROM}", Role.Q_PER_ANGSTROM),
         (rf"(?:s|svector){_PER_NM}", Role.S_PER_NM),
+        (rf"(?:sinthetalambda|sinthetaoverlambda|stol)(?:{_PER_ANGSTROM})?", Role.SINE_PER_ANGSTROM),
         (rf"(?:s|svector|1d){_PER_ANGSTROM}", Role.S_PER_ANGSTROM),
         (rf"{_D}(?:in)?(?:nm|nanomet\w*)", Role.D_NM),
         (rf"{_D}(?:in)?(?:a|ang\w*)?", Role.D_ANGSTROM),
-        (rf"{_Q}|s", Role.UNSTATED),
+        (r"q|qvector|qvalue|momentumtransferq?|scatteringvectorq?|streuvektorq?|s", Role.UNSTATED),
         (
             r"tof\w*|timeofflight\w*|flugzeit\w*|tempsdevol\w*|(?:photon)?energ(?:y|ie)\w*|ekev|channel\w*|kanal\w*|"
             r"canal\w*|d2nm2|q2\w*|radius\w*|rmm|radialdistance\w*|chi(?:deg)?|azimuth\w*|pixel\w*",
@@ -102,9 +105,12 @@ def role_of(heading: str) -> Role:
 
 def headings_of(line: str, width: int) -> tuple[str, ...]:
     """``width`` headings in a line of words, or none: split at delimiters, at wide gaps, at blanks outside brackets."""
-    plain = line.strip().lstrip("#!;%/*'$@> \t").strip()
+    plain = _PREFIX.sub("", line.strip().lstrip("#!;%/*'$@> \t").strip())
     if not plain or len(plain) > _LONGEST * width:
         return ()
+    whole = role_of(plain)
+    if whole.is_axis or (whole is Role.FOREIGN and plain[-1] in ")]"):
+        return ()  # one axis of two words, as in Fit2D's second line
     joined = re.sub(r"\b2\s+(?=[Tt]h|\u03b8)", "2", plain)
     joined = re.sub(r"\s+(?=[(\[])", "\x01", joined)
     joined = re.sub(r"[(\[][^)\]]*[)\]]", lambda found: found[0].replace(" ", "\x01"), joined)

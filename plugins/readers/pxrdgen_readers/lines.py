@@ -13,13 +13,13 @@ _UNIT = r"(?:A|Angstroms?|\u00c5|A\u030a|\u212b|nm|pm|m)"
 _GAP = r"[\s:=,;\"'(\[)\]]"
 #: unit before the number, the number with its exponent, unit behind it
 _VALUE = (
-    rf"{_GAP}{{0,12}}(?:in\s+)?({_UNIT}(?![a-z]))?{_GAP}{{0,12}}([0-9]{{1,7}}[.,]?[0-9]{{0,12}}(?:[eE][+-]?[0-9]{{1,3}})?)"
+    rf"{_GAP}{{0,12}}(?:in\s+)?({_UNIT}(?![a-z]))?{_GAP}{{0,12}}([0-9]{{1,7}}(?:[.,][0-9]{{0,12}}(?:[eE][+-]?[0-9]{{1,3}})?|[eE][+-]?[0-9]{{1,3}}))"
     rf"(?:{_GAP}{{0,3}}({_UNIT})(?![a-z]))?"
 )
 _ALPHA1 = re.compile(r"(?:k[-_ ]?(?:alpha|a|\u03b1)[-_ ]?1(?: wave ?length)?|wl1|lambda[-_ ]?1|alpha1)" + _VALUE, re.I)
 _ALPHA2 = re.compile(r"(?:k[-_ ]?(?:alpha|a|\u03b1)[-_ ]?2(?: wave ?length)?|wl2|lambda[-_ ]?2|alpha2)" + _VALUE, re.I)
 _SINGLE = re.compile(
-    r"(?:wave[-_ ]?length|wellenl(?:\u00e4|ae|a)nge|longueur d.onde|\blambda|\u03bb|used_lambda)" + _VALUE, re.I
+    r"(?:wave[-_ ]?length|wellenl(?:\u00e4|ae|a)nge|longueur d.onde|\bwl\b|\blambda|\u03bb|used_lambda)" + _VALUE, re.I
 )
 _ENERGY = re.compile(
     r"\b(?:energy|energie|\u00e9nergie)[^0-9\n]{0,20}?([0-9]{1,6}[.,]?[0-9]{0,9})[\s(\[]{0,3}(k?eV)\b", re.I

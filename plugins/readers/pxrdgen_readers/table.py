@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from pxrdgen_readers.text import number
 _COMMENT = ("#", "!", "'", ";", "//", "/*", "*", "%", '"', "$", "@", ">")
 _TRAILING = re.compile(r"[#!]")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
+_DIGITS = re.compile(r"\d+(?:[.,]\d+)?")
 _ROW = re.compile(r"[\s0-9+\-.,;eEdD]+", re.ASCII)
 _NOT_A_NUMBER = re.compile(r"(?i)[+-]?(?:nan|inf|infinity|1\.#\w+|#n/?a|null|none|-{1,3}|\*+|\?)")
 
@@ -50,7 +51,8 @@ def table_in(text: str) -> Table:
         PatternError: no numbers, a row with nan or words among them, rows of unlike width.
     """
     lines = text.splitlines()
-    split = _splitter([line for line in lines if _ROW.fullmatch(line.strip())][:400])
+    split = _splitter([line for line in lines if _ROW.fullmatch(line.strip())][:400] or _worded(lines))
+    width, keep = _number_columns(lines, split)
     header: list[str] = []
     rows: list[tuple[int, list[float]]] = []
     titled: tuple[float, ...] = ()
@@ -60,6 +62,7 @@ def table_in(text: str) -> Table:
             header.append(line)
             continue
         fields = split(_TRAILING.split(line, maxsplit=1)[0])
+        fields = [fields[place] for place in keep] if keep and len(fields) == width else fields
         values = _values(fields)
         numeric = [value for value in values if value is not None]
         if fields and len(numeric) == len(fields):
@@ -76,7 +79,34 @@ def table_in(text: str) -> Table:
         raise PatternError(
             "got no line of numbers, expected columns of 2theta and intensity; is this a powder pattern?"
         )
-    return _table(rows, lines, header, titled)
+    found = _table(rows, header, titled)
+    labels = _labels(lines, rows[0][0], width if keep else found.values.shape[1])
+    words = ("columns of words are left out",) if keep else ()
+    return replace(
+        found,
+        labels=tuple(labels[place] for place in keep) if keep and labels else labels,
+        notes=(*found.notes, *words),
+    )
+
+
+def _worded(lines: list[str]) -> list[str]:
+    """Lines that hold two numbers at least, for files whose every row has a word in it."""
+    return [line for line in lines if not line.startswith(_COMMENT) and len(_DIGITS.findall(line[:2000])) >= 2][:400]
+
+
+def _number_columns(lines: list[str], split: _Splitter) -> tuple[int, tuple[int, ...]]:
+    """Fields of a row and which of them are numbers, where most rows have words in the same places; else none."""
+    shapes = Counter(
+        tuple(not field or number(field) is not None or _NOT_A_NUMBER.fullmatch(field) is not None for field in fields)
+        for line in lines[:2000]
+        if line.strip() and not line.strip().startswith(_COMMENT) and (fields := split(line.strip()[:2000]))
+    )
+    if not shapes:
+        return 0, ()
+    shape, count = shapes.most_common(1)[0]
+    if all(shape) or sum(shape) < 2 or count < 10 or count <= shapes.total() / 2:
+        return 0, ()
+    return len(shape), tuple(place for place, is_number in enumerate(shape) if is_number)
 
 
 def _values(fields: list[str]) -> list[float | None]:
@@ -154,9 +184,7 @@ def _labels(lines: list[str], first: int, width: int) -> tuple[str, ...]:
     return near[0] if near else ()
 
 
-def _table(
-    rows: list[tuple[int, list[float]]], lines: list[str], header: list[str], titled: tuple[float, ...]
-) -> Table:
+def _table(rows: list[tuple[int, list[float]]], header: list[str], titled: tuple[float, ...]) -> Table:
     notes: list[str] = []
     leading = (titled[0], titled[1], titled[2]) if titled else None
     width = Counter(len(row) for _, row in rows).most_common(1)[0][0]
@@ -183,6 +211,5 @@ def _table(
         flat=flat,
         header="\n".join(header),
         leading=leading,
-        labels=_labels(lines, rows[0][0], width),
         notes=tuple(notes),
     )

@@ -21,6 +21,7 @@ _PER_D = {
     Role.Q_PER_NM: 0.05 / np.pi,
     Role.S_PER_ANGSTROM: 1.0,
     Role.S_PER_NM: 0.1,
+    Role.SINE_PER_ANGSTROM: 2.0,
 }
 
 

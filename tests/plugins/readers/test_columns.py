@@ -47,6 +47,7 @@ def test_headers_may_be_written_in_any_encoding(read, encoding):
         ("# wavelength: 0.0413909 nm", (0.413909,)),
         ("Wavelength (nm) = 0.154056", (1.54056,)),
         ("# Wellenlänge: 1,5406 Å", (1.5406,)),
+        ("'Id: 1 2Theta WL=1.54060", (1.5406,)),
         ("# Energy: 29.95 keV", (0.413970612,)),
         ('\'Anode: "Mo" Scantype: "Coupled"', TUBES["MoKa"].wavelengths),
     ],

@@ -30,6 +30,9 @@ def table(axis, heading: str) -> str:
         (np.radians(TWO_THETA), "2th_rad I"), (TWO_THETA, "Winkel 2θ [°]; Zählrate"),
         (TWO_THETA, "Angle (degrés)\tCoups"),
         (10 * Q, "Q      Intensity\n(1/nm)   (a.u.)"), (10 * Q, "# unit: q_nm^-1"),
+        (TWO_THETA, "a.tif\n2-Theta Angle (Degrees)\nIntensity\n 201"), (SIN / 0.413909, "sin(theta)/lambda (1/A) I"),
+        (np.radians(TWO_THETA), "a.tif\n2-Theta Angle (Radians)\nIntensity\n 201"), (Q, "# columns: q_A^-1, I"),
+        (10 * Q, "# Momentum transfer q [nm^-1]   Intensity [a.u.]"),
     ],
 )  # fmt: skip
 def test_an_axis_in_q_d_or_s_becomes_two_theta(read, axis, heading):
@@ -97,3 +100,18 @@ def test_of_a_wide_table_a_column_is_chosen_by_heading_or_number(read):
         read(text, column="300 C")
     with pytest.raises(PatternError, match="not finite"):
         read(text, column="empty")
+
+
+@pytest.mark.parametrize(
+    ("heading", "row"), [("2theta,I,flag", "{t:.2f},{i:.0f},ok"), ("sample,2theta,I", "quartz,{t:.2f},{i:.0f}")]
+)
+def test_columns_of_words_are_left_out(read, heading, row):
+    lines = "".join(row.format(t=t, i=i) + "\n" for t, i in zip(TWO_THETA, COUNTS, strict=True))
+    pattern = read(heading + "\n" + lines, "export.csv")
+    np.testing.assert_allclose(pattern.two_theta, TWO_THETA)
+    np.testing.assert_allclose(pattern.intensity, COUNTS)
+    assert any("words" in note for note in pattern.notes)
+
+
+def test_an_axis_headed_theta_is_read_as_two_theta_with_a_note(read):
+    assert any("'theta'" in note for note in read(table(TWO_THETA, "theta I")).notes)
