@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ _CELL_TAGS = tuple(f"_cell_{name}" for name in _CELL_NAMES)
 
 @dataclass(frozen=True, kw_only=True)
 class _Site:
-    """One line of the atom-site loop; ``u_iso`` is 0 when not given."""
+    """One line of the atom-site loop; ``u_iso`` is nan when not given."""
 
     label: str
     number: int
@@ -216,7 +216,9 @@ def _sites_of(block: Any, cell: UnitCell, contents: Contents, label: str) -> lis
         small = gemmi.make_small_structure_from_block(block)
     except (ValueError, RuntimeError) as error:
         raise StructureError(f"got {label}, whose atoms cannot be read ({error})") from error
+    _read_anisotropic_b(block, small.sites)
     symbols = block.find_values("_atom_site_type_symbol")
+    displacements = [block.find_values(f"_atom_site_{name}_iso_or_equiv") for name in "UB"]
     labels = [site.label for site in small.sites]
     sites: list[_Site] = []
     for row, site in enumerate(small.sites):
@@ -230,25 +232,38 @@ def _sites_of(block: Any, cell: UnitCell, contents: Contents, label: str) -> lis
                 f"got {label} with atom {site.label} of occupancy {site.occ:g}: ordered crystals only; "
                 "give an ordered model in which every site is one element, fully occupied"
             )
+        stated = any(len(column) > row and _number(column[row]) == 0.0 for column in displacements)
         written = gemmi.cif.as_string(symbols[row]).strip() if len(symbols) == len(small.sites) else ""
         number = element_of(written, site.label, contents, labels, label)
-        sites.append(_Site(label=site.label, number=number, position=position, u_iso=_u_iso(site, cell)))
+        sites.append(_Site(label=site.label, number=number, position=position, u_iso=_u_iso(site, cell, stated=stated)))
     if not sites:
         raise StructureError(f"got {label} with an empty atom list; expected at least one atom")
     return sites
 
 
-def _u_iso(site: Any, cell: UnitCell) -> float:
-    """U_iso or U_eq = (1/3) sum_ij U_ij a*_i a*_j a_i.a_j in A^2; 0 when not given."""
+def _read_anisotropic_b(block: Any, sites: Iterable[Any]) -> None:
+    """Tensors given as B = 8 pi^2 U, which gemmi leaves out, into the sites."""
+    axes = ("11", "22", "33", "12", "13", "23")
+    table = block.find("_atom_site_aniso_", ["label", *(f"B_{pair}" for pair in axes)])
+    tensors = {row.str(0): [_number(row[column]) / (8.0 * math.pi**2) for column in range(1, 7)] for row in table}
+    for site in sites:
+        values = tensors.get(site.label, [])
+        if values and all(math.isfinite(value) for value in values):
+            for pair, value in zip(axes, values, strict=True):
+                setattr(site.aniso, f"u{pair}", value)
+
+
+def _u_iso(site: Any, cell: UnitCell, *, stated: bool) -> float:
+    """U_iso or U_eq = (1/3) sum_ij U_ij a*_i a*_j a_i.a_j in A^2; nan when not given, 0 where the file says 0."""
     if 0.0 < site.u_iso < 1.0:
         return float(site.u_iso)
     if not site.aniso.nonzero():
-        return 0.0
+        return 0.0 if stated else math.nan
     basis = cell.basis
     lengths = np.linalg.norm(np.linalg.inv(basis).T, axis=1)
     tensor = np.array(site.aniso.as_mat33().tolist(), dtype=np.float64)
     equivalent = float(np.sum(tensor * np.outer(lengths, lengths) * (basis @ basis.T)) / 3.0)
-    return equivalent if 0.0 < equivalent < 1.0 else 0.0
+    return equivalent if 0.0 < equivalent < 1.0 else math.nan
 
 
 def _expand(sites: Sequence[_Site], operations: Sequence[Any], cell: UnitCell, label: str, name: str) -> Crystal:
@@ -270,7 +285,7 @@ def _expand(sites: Sequence[_Site], operations: Sequence[Any], cell: UnitCell, l
     coords = np.array(positions)
     _check_distances(coords, owners, sites, basis, label)
     u_iso = np.array([sites[row].u_iso for row in owners])
-    given = u_iso > 0
+    given = ~np.isnan(u_iso)
     filled = np.where(given, u_iso, u_iso[given].mean()) if given.any() else None
     species = np.array([sites[row].number for row in owners], dtype=np.int64)
     return Crystal(species=species, frac_coords=coords, basis=basis, u_iso=filled, name=name)

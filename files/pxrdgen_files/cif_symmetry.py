@@ -82,7 +82,11 @@ def _settings_named(symbol: str, cell: UnitCell) -> list[Any]:
     import gemmi
 
     plain = cleaned_symbol(symbol)
-    group = gemmi.find_spacegroup_by_name(plain, cell.alpha, cell.gamma)
+    lattice, _, rest = plain.partition(" ") if " " in plain else (plain[:1], "", plain[1:])
+    # "P 21/b" of a cell whose c is unique is "P 1 1 21/b"; an origin of a group that has one alone says nothing
+    names = (plain, f"{lattice} 1 1 {rest}", f"{lattice} {rest} 1 1", plain.partition(":")[0])
+    found = (gemmi.find_spacegroup_by_name(name, cell.alpha, cell.gamma) for name in names)
+    group = next((group for group in found if group is not None), None)
     if group is None or not group.ext.strip("\0") or ":" in plain:
         return [] if group is None else [group]
     others = [other for other in gemmi.spacegroup_table() if other.hm == group.hm and other.ext != group.ext]

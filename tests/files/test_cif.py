@@ -136,6 +136,29 @@ def test_anisotropic_displacements_become_their_equivalent() -> None:
     assert salt.u_iso[0] == pytest.approx(0.02)
 
 
+def test_a_displacement_of_zero_is_kept_and_one_left_out_is_the_mean_of_the_others() -> None:
+    salt = read_cif_text(replaced(" 1 0.012", " 1 0.0"))
+    assert salt.u_iso is not None
+    assert salt.u_iso.tolist() == [0.0] * 4 + [0.010] * 4
+    salt = read_cif_text(replaced(" 1 0.012", " 1 ?"))
+    assert salt.u_iso is not None
+    assert salt.u_iso.tolist() == pytest.approx([0.010] * 8)
+
+
+def test_b_is_eight_pi_squared_u() -> None:
+    loop = "loop_\n_atom_site_aniso_label\n" + "".join(
+        f"_atom_site_aniso_B_{axes}\n" for axes in ("11", "22", "33", "23", "13", "12")
+    )
+    factor = 8 * np.pi**2
+    isotropic = read_cif_text(replaced("U_iso_or_equiv", "B_iso_or_equiv").replace("0.012", f"{factor * 0.012:.6f}"))
+    assert isotropic.u_iso is not None
+    assert isotropic.u_iso[0] == pytest.approx(0.012, abs=1e-6)
+    row = " ".join(f"{factor * value:.6f}" for value in (0.01, 0.02, 0.03, 0, 0, 0))
+    salt = read_cif_text(replaced(" 1 0.012", " 1 ?") + loop + f"Na1 {row}\n")
+    assert salt.u_iso is not None
+    assert salt.u_iso[0] == pytest.approx(0.02, abs=1e-6)
+
+
 def test_a_written_cif_reads_back_as_the_same_crystal(rng: np.random.Generator) -> None:
     crystal = Crystal(
         species=np.array([22, 8, 8]),

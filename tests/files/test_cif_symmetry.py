@@ -84,6 +84,12 @@ def test_the_origin_of_anatase_is_told_by_its_contents(structure, words):
     assert shortest(anatase) == pytest.approx(1.93, abs=0.02)
 
 
+def test_a_short_monoclinic_symbol_has_the_unique_axis_of_the_cell():
+    unique_c = [(5, 6, 7, 90, 90, 100), "Mg1 .1 .2 .3"]
+    found = read_cif_text(cif(unique_c, symbol("P 21/b")))
+    np.testing.assert_allclose(found.frac_coords, read_cif_text(cif(unique_c, symbol("P 1 1 21/b"))).frac_coords)
+
+
 def test_a_stated_origin_is_kept():
     assert len(read_cif_text(cif(DIAMOND_1, symbol("F d -3 m Z")))) == 16
     assert len(read_cif_text(cif(DIAMOND_1, symbol("F d -3 m S")))) == 8
