@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pxrdgen.errors import PatternError
 from pxrdgen.values.instrument import Radiation
 from pxrdgen_files.measurement import MAX_POINTS, Recording, Scan
+from pxrdgen_files.named_instruments import in_angstrom
 from pxrdgen_readers.axes import axis_note
 from pxrdgen_readers.conditions import condition_of
 from pxrdgen_readers.file_reader import FileReader
@@ -70,7 +71,8 @@ class XrdmlReader(FileReader):
 
 def _radiation(measured: Element) -> tuple[Radiation | None, str]:
     used = child(measured, "usedWavelength")
-    ka1, ka2, ratio = (number_in(text_of(child(used, name))) for name in ("kAlpha1", "kAlpha2", "ratioKAlpha2KAlpha1"))
+    ka1, ka2 = (_wavelength(child(used, name)) for name in ("kAlpha1", "kAlpha2"))
+    ratio = number_in(text_of(child(used, "ratioKAlpha2KAlpha1")))
     lines = doublet(ka1, ka2, ratio)
     beam = child(measured, "incidentBeamPath")
     if lines is None:
@@ -80,6 +82,12 @@ def _radiation(measured: Element) -> tuple[Radiation | None, str]:
             return doublet(ka1, None), "an incident-beam monochromator selects K-alpha1: read as one line"
         return lines, "the file intends K-alpha1 but names no incident-beam monochromator: read as the doublet"
     return lines, ""
+
+
+def _wavelength(element: Element | None) -> float | None:
+    """In A, by the element's unit."""
+    value = number_in(text_of(element))
+    return None if element is None or value is None else in_angstrom(value, element.get("unit") or "")
 
 
 def _scan(element: Element) -> tuple[Scan, list[str]]:

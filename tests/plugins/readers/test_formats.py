@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,16 @@ def test_instrument_files_state_the_copper_doublet(registry, name):
     assert pattern.instrument.radiation.weights == (1.0, 0.5)
     assert pattern.radiation_source == "file"
     assert not pattern.notes
+
+
+def test_the_wavelengths_of_an_xrdml_are_in_their_unit(registry, tmp_path):
+    path = tmp_path / "nm.xrdml"
+    text = (FIXTURES / "panalytical.xrdml").read_text()
+    text = text.replace("1.540598", "0.1540598").replace("1.544426", "0.1544426")
+    path.write_text(re.sub(r'<(kAlpha[12])(?: unit="\w+")?>', r'<\1 unit="nm">', text))
+    found = read_pattern(path, registry=registry).instrument.radiation
+    assert found.wavelengths == pytest.approx((1.540598, 1.544426))
+    assert found.name == "CuKa"
 
 
 @pytest.mark.parametrize("name", ["sigma.xye", "bank.fxye", "bank_esd.gsas"])
