@@ -20,12 +20,16 @@ from pxrdgen_crystallography.structure_fit.coordinate_fit import CoordinateFit
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 from pxrdgen_solver.answer.finalists import Finalist, Symmetriser, distinct, freedom_of, higher_symmetries
-from pxrdgen_solver.answer.ranking import Ranked, points_in_peaks, ranked, without_twins
+from pxrdgen_solver.answer.ranking import Information, Ranked, points_in_peaks, ranked, without_twins
 from pxrdgen_solver.answer.verdict import evidence_for, judge, misfit_share
 from pxrdgen_solver.search.pool import Pool
 
 DecomposedOf = Callable[[str], Decomposition]
 FloatArray = NDArray[np.float64]
+
+
+#: 500 points of lines that hold 60 intensities.
+SAID = Information(points=500, intensities=60)
 
 
 def finalist(crystal: Crystal, free: int = 3) -> Finalist:
@@ -43,30 +47,30 @@ def failed(crystal: Crystal) -> RefinementResult:
 def test_the_better_fit_comes_first_and_failures_last(known: dict[str, Crystal]) -> None:
     crystal = known["rutile"]
     results = [refined(crystal, 0.2), failed(crystal), refined(crystal, 0.05), refined(crystal, 0.1)]
-    ranking = ranked([finalist(crystal)] * 4, results, points=500)
+    ranking = ranked([finalist(crystal)] * 4, results, SAID)
     assert [entry.refinement.r_wp for entry in ranking] == [0.05, 0.1, 0.2, math.inf]
     assert ranking[-1].score == math.inf
 
 
 def test_of_equal_fits_the_one_with_less_freedom_wins(known: dict[str, Crystal]) -> None:
     crystal = known["rutile"]
-    ranking = ranked([finalist(crystal, 15), finalist(crystal, 1)], [refined(crystal, 0.1)] * 2, points=500)
+    ranking = ranked([finalist(crystal, 15), finalist(crystal, 1)], [refined(crystal, 0.1)] * 2, SAID)
     assert [entry.finalist.free for entry in ranking] == [1, 15]
-    assert ranking[1].score - ranking[0].score == pytest.approx(14 * math.log(500))
+    assert ranking[1].score - ranking[0].score == pytest.approx(14 * math.log(60))
 
 
 def test_freedom_is_worth_its_price_only_where_it_buys_fit(known: dict[str, Crystal]) -> None:
     crystal = known["rutile"]
     pair = [finalist(crystal, 15), finalist(crystal, 1)]
-    hardly = ranked(pair, [refined(crystal, 0.099), refined(crystal, 0.1)], points=500)
-    clearly = ranked(pair, [refined(crystal, 0.05), refined(crystal, 0.1)], points=500)
+    hardly = ranked(pair, [refined(crystal, 0.099), refined(crystal, 0.1)], SAID)
+    clearly = ranked(pair, [refined(crystal, 0.05), refined(crystal, 0.1, 2.0)], SAID)
     assert (hardly[0].finalist.free, clearly[0].finalist.free) == (1, 15)
 
 
 def test_overlapping_atoms_cost_rank(known: dict[str, Crystal]) -> None:
     good = known["salt"]
     clash = replace(good, frac_coords=np.array([[0.0, 0, 0], [0.15, 0.15, 0.15]]))
-    ranking = ranked([finalist(clash), finalist(good)], [refined(clash, 0.05), refined(good, 0.08)], points=500)
+    ranking = ranked([finalist(clash), finalist(good)], [refined(clash, 0.05), refined(good, 0.08, 1.6)], SAID)
     assert ranking[0].refinement.crystal is good
 
 
@@ -74,22 +78,47 @@ def test_a_structure_that_fits_far_better_wins_in_spite_of_an_unusual_contact(kn
     far = known["salt"]
     near = replace(far, basis=0.85 * far.basis)
     pair = [finalist(near), finalist(far)]
-    far_better = ranked(pair, [refined(near, 0.01), refined(far, 0.03)], points=500)
-    hardly_better = ranked(pair, [refined(near, 0.029), refined(far, 0.03)], points=500)
+    far_better = ranked(pair, [refined(near, 0.01), refined(far, 0.03, 3.0)], SAID)
+    hardly_better = ranked(pair, [refined(near, 0.029), refined(far, 0.03, 1.03)], SAID)
     assert far_better[0].refinement.crystal is near
     assert hardly_better[0].refinement.crystal is far
 
 
-def test_poor_fits_count_for_fewer_points(known: dict[str, Crystal]) -> None:
+def test_what_noise_explains_tells_structures_apart_no_more(known: dict[str, Crystal]) -> None:
     crystal = known["rutile"]
     pair = [finalist(crystal, 1), finalist(crystal, 1)]
 
-    def gap(gof: float) -> float:
-        ranking = ranked(pair, [refined(crystal, 0.1, gof), refined(crystal, 0.2, 2 * gof)], points=900)
+    def gap(first: float, second: float) -> float:
+        scores = [0.3 * first, 0.3 * second]
+        ranking = ranked(pair, [refined(crystal, scores[0], first), refined(crystal, scores[1], second)], SAID)
         return ranking[1].score - ranking[0].score
 
-    assert gap(3.0) == pytest.approx(gap(1.0) / 9.0, rel=1e-6)
-    assert gap(0.5) == pytest.approx(gap(1.0), rel=1e-6)  # better than the noise is no more certain
+    # R differs by 5 % both times: near the noise that is all the misfit there is, far above it next to nothing
+    assert gap(1.0, 1.05) > 5 * gap(3.0, 3.15)
+    assert gap(0.5, 0.525) == pytest.approx(gap(1.0, 1.05), rel=1e-2)  # noise put down twice too large
+
+
+def test_a_free_description_must_fit_better_than_the_symmetric_one_by_more_than_its_parameters(
+    known: dict[str, Crystal],
+) -> None:
+    crystal = known["rutile"]
+    symmetric, free = finalist(crystal, 10), finalist(crystal, 30)
+
+    def first(gof: float) -> int:
+        fits = [refined(crystal, 0.3 * gof, gof), refined(crystal, 0.3 * 1.02, 1.02)]
+        return ranked([symmetric, free], fits, SAID)[0].finalist.free
+
+    assert (first(1.04), first(1.4)) == (10, 30)
+
+
+def test_chemistry_decides_where_the_pattern_does_not(known: dict[str, Crystal]) -> None:
+    crystal = known["rutile"]
+    plain, suited = finalist(crystal), replace(finalist(crystal), prior=-6.0)
+
+    def first(r: float) -> float:
+        return ranked([plain, suited], [refined(crystal, 0.05), refined(crystal, r, r / 0.05)], SAID)[0].finalist.prior
+
+    assert (first(0.0501), first(0.06)) == (-6.0, 0.0)
 
 
 def test_one_structure_keeps_one_place(known: dict[str, Crystal]) -> None:
@@ -110,6 +139,13 @@ def test_points_in_peaks_are_a_part_of_the_pattern(decomposed: DecomposedOf) -> 
     points = points_in_peaks(found)
     assert 3 * len(found.lines) < points < found.grid.size
     assert points_in_peaks(decomposed("lopsided")) > points  # more lines
+
+
+def test_twins_go_on_in_their_most_symmetric_description_too(known: dict[str, Crystal]) -> None:
+    crystal, other = known["perovskite"], known["rutile"]
+    entries = [finalist(crystal, 12), finalist(crystal, 3), finalist(other, 5), finalist(other, 9)]
+    assert [entry.free for entry in distinct(entries, 2)] == [12, 5, 3]
+    assert [entry.free for entry in distinct(entries, 1)] == [12, 3]
 
 
 def test_the_true_symmetry_is_climbed_to(

@@ -39,6 +39,7 @@ class Finalist:
         criterion: K ln(misfit^2 raised by close contacts) + free ln K, lower is better (Schwarz 1978,
             doi:10.1214/aos/1176344136).
         origin: generator that proposed it.
+        prior: -2 ln of the odds that chemistry gives it beside what it was made from, where the pattern hardly tells.
     """
 
     crystal: Crystal
@@ -47,6 +48,7 @@ class Finalist:
     misfit: float
     criterion: float
     origin: str
+    prior: float = 0.0
 
     def start(self) -> RefinementStart:
         """What a refiner begins with: the finalist's own coordinates under its group."""
@@ -129,12 +131,15 @@ def higher_symmetries(finalist: Finalist, refined: Crystal) -> list[Finalist]:
 
 
 def distinct(finalists: list[Finalist], count: int) -> list[Finalist]:
-    """The first ``count`` finalists that are different structures, in order."""
+    """The first ``count`` finalists that are different structures, in order; then the most symmetric description of
+    each, where it is another, for the whole profile may tell them apart better than the intensities."""
     from pxrdgen_crystallography.symmetry.similar import merge_duplicates
 
     shortlist = finalists[: 3 * count]
-    groups = merge_duplicates([finalist.crystal for finalist in shortlist])
-    return [shortlist[group[0]] for group in sorted(groups)][:count]
+    groups = sorted(merge_duplicates([finalist.crystal for finalist in shortlist]))[:count]
+    simplest = [min(group, key=lambda row: (shortlist[row].free, row)) for group in groups]
+    rows = dict.fromkeys([*(group[0] for group in groups), *simplest])
+    return [shortlist[row] for row in rows]
 
 
 def worth_refining(finalists: list[Finalist]) -> list[Finalist]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.powder_line.widths import line_widths
@@ -20,19 +21,38 @@ LEAST_R = 5e-3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Information:
+    """How much a pattern says about the structure behind it.
+
+    Args:
+        points: of the profile within a full width of a line.
+        intensities: how many it can separate.
+    """
+
+    points: int
+    intensities: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """A refined structure and what it scores.
 
     Args:
         finalist: what was refined.
         refinement: the fit to the whole profile.
-        score: n ln(R^2 raised by close contacts) + free ln n, lower is better: Schwarz's criterion (1978,
-            doi:10.1214/aos/1176344136) with R the weighted profile R without background.
+        score: K ln(M raised by close contacts) + free ln K + the finalist's prior, lower is better: Schwarz's criterion
+            (1978, doi:10.1214/aos/1176344136) over the K intensities that the pattern separates. M is the square of the
+            weighted profile R without background, less what counting noise explains of it.
     """
 
     finalist: Finalist
     refinement: RefinementResult
     score: float
+
+
+def information_in(decomposition: Decomposition, target: IntensityTarget) -> Information:
+    """Of a pattern in a cell: errors of a structure are errors of intensities, which the points of a line share."""
+    return Information(points=points_in_peaks(decomposition), intensities=max(target.num_groups, 2))
 
 
 def points_in_peaks(decomposition: Decomposition) -> int:
@@ -46,23 +66,31 @@ def points_in_peaks(decomposition: Decomposition) -> int:
     return int(np.count_nonzero(np.cumsum(marks[:-1]) > 0))
 
 
-def ranked(finalists: Sequence[Finalist], refinements: Sequence[RefinementResult], points: int) -> list[Ranked]:
+def ranked(
+    finalists: Sequence[Finalist], refinements: Sequence[RefinementResult], information: Information
+) -> list[Ranked]:
     """Refined structures, best first; failed refinements come last.
 
-    ``points`` counts as much as the noise lets it: where even the best fit exceeds the counting noise g-fold, errors of
-    the model are shared by neighbouring points, and n = points / g^2.
+    Of R^2 the share (g0 / gof)^2 is noise, g0 being 1 or the best goodness of fit where the noise was overestimated;
+    what is left, sqrt(2 / points) of that share at least, is error of the structure or of the model.
     """
-    best_gof = min((refinement.gof for refinement in refinements), default=1.0)
-    n = max(points / max(best_gof, 1.0) ** 2, 10.0) if math.isfinite(best_gof) else 10.0
+    noise = min(1.0, *(refinement.gof for refinement in refinements)) if refinements else 1.0
+    k = information.intensities
     entries = []
     for finalist, refinement in zip(finalists, refinements, strict=True):
-        r = refinement.r_wp_without_background
         score = math.inf
-        if math.isfinite(r):
-            squared = with_contacts(r * r + LEAST_R**2, _contact_penalty(refinement))
-            score = n * math.log(squared) + finalist.free * math.log(n)
+        if math.isfinite(refinement.r_wp_without_background):
+            squared = with_contacts(_misfit(refinement, noise, information.points), _contact_penalty(refinement))
+            score = k * math.log(squared) + finalist.free * math.log(k) + finalist.prior
         entries.append(Ranked(finalist=finalist, refinement=refinement, score=score))
     return sorted(entries, key=lambda entry: entry.score)
+
+
+def _misfit(refinement: RefinementResult, noise: float, points: int) -> float:
+    """Square of R without background and without noise."""
+    squared = refinement.r_wp_without_background**2
+    share = min((noise / refinement.gof) ** 2, 1.0) if refinement.gof > 0.0 else 1.0
+    return squared * (1.0 - share + share * math.sqrt(2.0 / max(points, 2))) + LEAST_R**2
 
 
 def without_twins(ranking: Sequence[Ranked]) -> list[Ranked]:

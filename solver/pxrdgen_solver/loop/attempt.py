@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pxrdgen.values.candidates import GroupTrial
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen.values.solution import Verdict
+from pxrdgen_solver.answer.exchange import exchanged
 from pxrdgen_solver.answer.finalists import Finalist, Symmetriser, distinct, higher_symmetries, worth_refining
-from pxrdgen_solver.answer.ranking import Ranked, points_in_peaks, ranked, without_twins
+from pxrdgen_solver.answer.ranking import Information, Ranked, information_in, ranked, without_twins
 from pxrdgen_solver.answer.verdict import evidence_for, judge
 from pxrdgen_solver.loop.components import Components
 from pxrdgen_solver.loop.settings import SolveSettings
@@ -46,9 +47,14 @@ class Attempt:
     interrupted: bool
     groups: tuple[GroupTrial, ...] = ()
 
+    @property
+    def information(self) -> Information:
+        """Of the pattern, in its cell."""
+        return information_in(self.posed.decomposition, self.posed.target)
+
     def ranking(self) -> list[Ranked]:
         """Its structures, best first."""
-        return without_twins(ranked(self.finalists, self.refinements, points_in_peaks(self.posed.decomposition)))
+        return without_twins(ranked(self.finalists, self.refinements, self.information))
 
 
 class AlternativeSearch:
@@ -67,6 +73,7 @@ class AlternativeSearch:
     ) -> None:
         self._posed, self._components, self._settings = posed, components, settings
         self._budget, self._report = budget, report
+        self._measurement = posed.measurement()
         self._task = Task(
             problem=posed.problem,
             target=posed.target,
@@ -155,26 +162,26 @@ class AlternativeSearch:
         return worth_refining(distinct(Symmetriser(self._posed.target).finalists(pool), count))
 
     def _refine(self, finalists: list[Finalist]) -> tuple[list[Finalist], list[RefinementResult], bool]:
-        """The finalists refined on the whole profile, the best few also in every higher symmetry they come near to.
+        """The finalists refined on the whole profile; then the best few in every higher symmetry they come near to;
+        then the best with elements exchanged that look alike.
 
         Ctrl-C leaves those that are done; the last value says so.
         """
-        measurement, refiner = self._posed.measurement(), self._components.refiner
+        information = information_in(self._posed.decomposition, self._posed.target)
+        tried: list[Finalist] = []
         results: list[RefinementResult] = []
-        higher: list[Finalist] = []
         try:
-            for number, finalist in enumerate(finalists):
-                self._report("refining", 0.6 * number / len(finalists), None)
-                results.append(refine_checked(refiner, measurement, finalist.start()))
-            order = sorted(range(len(finalists)), key=lambda row: results[row].r_wp)
-            for row in order[:LADDERS]:
-                higher.extend(higher_symmetries(finalists[row], results[row].crystal))
-            for number, finalist in enumerate(higher):
-                self._report("refining", 0.6 + 0.4 * number / len(higher), None)
-                results.append(refine_checked(refiner, measurement, finalist.start()))
+            for begun, derive in ((0.0, None), (0.6, higher_symmetries), (0.9, exchanged)):
+                best = ranked(tried, results, information)[:LADDERS]
+                derived = [] if derive is None else [derive(each.finalist, each.refinement.crystal) for each in best]
+                waiting = finalists if derive is None else [made for several in derived for made in several]
+                for number, finalist in enumerate(waiting):
+                    self._report("refining", begun + 0.1 * number / len(waiting), None)
+                    results.append(refine_checked(self._components.refiner, self._measurement, finalist.start()))
+                    tried.append(finalist)
         except KeyboardInterrupt:
-            return [*finalists, *higher][: len(results)], results, True
-        return [*finalists, *higher], results, False
+            return tried, results[: len(tried)], True
+        return tried, results, False
 
 
 def _failed_refinements(refinements: Sequence[RefinementResult]) -> tuple[str, ...]:

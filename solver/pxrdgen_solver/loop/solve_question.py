@@ -16,7 +16,7 @@ from pxrdgen.values.solution import Candidate, Solution
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
-from pxrdgen_solver.answer.ranking import points_in_peaks, ranked, without_twins
+from pxrdgen_solver.answer.ranking import ranked, without_twins
 from pxrdgen_solver.answer.solution import solution_candidate
 from pxrdgen_solver.answer.verdict import evidence_for, judge
 from pxrdgen_solver.loop.alternatives import state_alternatives
@@ -99,8 +99,8 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
     owner = {id(finalist): attempt for attempt in attempts for finalist in attempt.finalists}
     finalists = [finalist for attempt in attempts for finalist in attempt.finalists]
     refinements = [refinement for attempt in attempts for refinement in attempt.refinements]
-    points = max(points_in_peaks(attempt.posed.decomposition) for attempt in attempts)
-    ranking = without_twins(ranked(finalists, refinements, points))
+    information = max((attempt.information for attempt in attempts), key=lambda each: each.points)
+    ranking = without_twins(ranked(finalists, refinements, information))
     best = owner[id(ranking[0].finalist)] if ranking else attempts[0]
     candidates: list[Candidate] = [
         solution_candidate(entry, owner[id(entry.finalist)].posed.problem) for entry in ranking[: settings.refine_best]
