@@ -69,8 +69,12 @@ def measured_case(name: str, pattern: Path, structure: Path, radiation: str) -> 
     )
 
 
-def real_cases(folder: Path, *, max_atoms: int) -> list[MeasuredCase]:
+def real_cases(folder: Path, *, max_atoms: int, min_atoms: int = 1, disagreeing: bool = False) -> list[MeasuredCase]:
     """The patterns of ``folder`` (with its ``index.json``) that agree with their reference, smallest first.
+
+    Args:
+        max_atoms, min_atoms: in the primitive cell.
+        disagreeing: whether those that do not agree come too.
 
     Raises:
         DatasetError: the folder has no index.
@@ -80,7 +84,8 @@ def real_cases(folder: Path, *, max_atoms: int) -> list[MeasuredCase]:
         listed: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DatasetError(f"got {index}, which cannot be read as a list of patterns ({error})") from error
-    kept = [item for item in listed if item["agrees_with_reference"] and item["atoms_in_primitive_cell"] <= max_atoms]
+    sized = [item for item in listed if min_atoms <= item["atoms_in_primitive_cell"] <= max_atoms]
+    kept = [item for item in sized if item["agrees_with_reference"] or disagreeing]
     kept.sort(key=lambda item: (item["atoms_in_primitive_cell"], item["name"]))
     return [
         measured_case(item["name"], folder / item["pattern"], folder / item["structure"], str(item["radiation"]))

@@ -29,12 +29,14 @@ class Subset:
         ids: in their fixed order; a crystal's place in it seeds everything random about its problems.
         bucket_weights: (label, weight) by size, smallest first; labels as in ``"5-8"`` atoms.
         note: how its crystals were chosen.
+        crystals: file of the shared data folder that holds them.
     """
 
     name: str
     ids: tuple[str, ...]
     bucket_weights: tuple[tuple[str, float], ...]
     note: str = ""
+    crystals: str = "crystals.parquet"
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -88,21 +90,22 @@ def load_subset(name: str) -> Subset:
         raise OptionError(f"got the subset {name!r}, expected one of {', '.join(known)}{nearest(name, known)}")
     found = known[name]
     weights = tuple(found["bucket_weights"].items())
-    return Subset(name=name, ids=tuple(found["ids"]), bucket_weights=weights, note=found.get("note", ""))
+    said = {key: found[key] for key in ("note", "crystals") if key in found}
+    return Subset(name=name, ids=tuple(found["ids"]), bucket_weights=weights, **said)
 
 
 def load_entries(subset: Subset, crystals: Path | None = None) -> list[Entry]:
     """The crystals of a subset, in its order.
 
     Args:
-        crystals: a table or pack that holds them; default ``data/crystals.parquet`` of :func:`shared_folder`.
+        crystals: a table or pack that holds them; default the subset's, in :func:`shared_folder`.
 
     Raises:
         DatasetError: the file cannot be read or lacks a crystal.
     """
     from pxrdgen_learning.data.dataset_sources import read_dataset
 
-    dataset = read_dataset(crystals or shared_folder() / "crystals.parquet").dataset.by_ids(subset.ids)
+    dataset = read_dataset(crystals or shared_folder() / subset.crystals).dataset.by_ids(subset.ids)
     return [
         Entry(
             index=index,

@@ -238,3 +238,11 @@ def test_a_stranger_is_of_other_elements_and_the_same_size() -> None:
     assert stranger_of(twin, entries).name == "rutile"
     entries.append(Entry(index=3, crystal=cesium_chloride(), space_group=221, bucket="5-8"))
     assert stranger_of(twin, entries).name == "CsCl"
+
+
+def test_the_large_subset_names_its_own_file_and_buckets() -> None:
+    subset = load_subset("large-val")
+    assert subset.crystals == "field/large_val.parquet"
+    assert len(subset.ids) == len(set(subset.ids)) == 120
+    assert [subset.bucket(atoms) for atoms in (21, 80, 160)] == ["21-40", "41-80", "81-160"]
+    assert load_subset("val-120").crystals == "crystals.parquet"

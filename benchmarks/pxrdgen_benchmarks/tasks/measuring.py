@@ -25,6 +25,8 @@ class MeasuredData(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_atoms: int = Field(default=12, ge=0, description="largest primitive cell of data/real; 0 for none of it")
+    min_atoms: int = Field(default=1, ge=1, description="smallest primitive cell of data/real")
+    disagreeing: bool = Field(default=False, description="also patterns that do not resemble their reference")
     limit: int | None = Field(default=None, ge=1, description="patterns of data/real, smallest cells first")
     examples: tuple[str, ...] = Field(default=(), description=f"of the laboratory patterns: {', '.join(EXAMPLES)}")
     told: Told = Field(default=Told.CELL, description="beside the pattern: the formula, with Z, with Z and the cell")
@@ -38,15 +40,17 @@ class Measuring(SolveTask):
     def cases(self, data: Any) -> Sequence[MeasuredCase]:
         """The patterns that agree with their reference, then the examples."""
         folder = shared_folder()
-        real = real_cases(folder / "real", max_atoms=data.max_atoms)[: data.limit] if data.max_atoms else []
+        sizes = {"min_atoms": data.min_atoms, "max_atoms": data.max_atoms}
+        real = (
+            real_cases(folder / "real", **sizes, disagreeing=data.disagreeing)[: data.limit] if data.max_atoms else []
+        )
         examples = [example_case(folder / "examples", name) for name in data.examples]
         return [replace(case, told=data.told) for case in (*real, *examples)]
 
     def selection(self, data: Any) -> str:
         """Of the patterns, which is not by chance."""
-        real = (
-            f"RRUFF and Crystalyze patterns of up to {data.max_atoms} atoms, only those whose simulation from the "
-            "reference agrees with the measurement"
+        real = f"RRUFF and Crystalyze patterns of {data.min_atoms}-{data.max_atoms} atoms, " + (
+            "all" if data.disagreeing else "only those whose simulation from the reference agrees with the measurement"
         )
         examples = f"the examples {', '.join(data.examples)}, on which the program was tuned"
         chosen = [*([real] if data.max_atoms else []), *([examples] if data.examples else [])]
