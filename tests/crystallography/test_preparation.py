@@ -260,3 +260,14 @@ def test_ranges_and_exclusions_limit_what_is_seen() -> None:
 def test_d_spacings_follow_from_the_first_wavelength() -> None:
     peaks = find_peaks(synthetic(np.array([28.4427, 47.3, 56.1]), np.full(3, 8e3)).pattern)
     assert peaks.d_spacing[0] == pytest.approx(3.1356, abs=1e-3)
+
+
+def test_a_range_shorter_than_two_peak_widths_of_the_instrument_is_prepared() -> None:
+    two_theta = np.linspace(8.0, 8.5, 501)
+    rng = np.random.default_rng(0)
+    expected = 200.0 + 2e4 * np.exp(-0.5 * ((two_theta - 8.2) / 0.004) ** 2)
+    wide = Instrument(radiation=Radiation(wavelengths=(0.4139,)), w=2500.0)  # half a degree
+    pattern = PowderPattern(two_theta=two_theta, intensity=rng.poisson(expected).astype(float), instrument=wide)
+    prepared = prepare(pattern)
+    assert prepared.pattern.two_theta.size == two_theta.size
+    assert np.median(prepared.background) == pytest.approx(200.0, rel=0.1)

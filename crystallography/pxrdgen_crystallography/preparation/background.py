@@ -118,7 +118,7 @@ def _lower_edge(basis: SplineBasis, two_theta: FloatArray, y: FloatArray, sigma:
 
 
 def _running_mean(values: FloatArray, width: int) -> FloatArray:
-    kernel = np.ones(width)
+    kernel = np.ones(min(width, values.size))  # of a longer one numpy would return as many values as it has
     return np.asarray(np.convolve(values, kernel, mode="same") / np.convolve(np.ones_like(values), kernel, mode="same"))
 
 
