@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 #: drives whose position makes another measurement; phi only turns the sample
-_DRIVES = {"chi": "chi", "khi": "chi", "psi": "psi", "x": "x", "y": "y", "z": "z"}
+_DRIVES = {"chi": "chi", "khi": "chi", "psi": "psi", "omega": "omega", "x": "x", "y": "y", "z": "z"}
 
 
 def condition_of(held: Iterable[tuple[str, float | None]]) -> str:
