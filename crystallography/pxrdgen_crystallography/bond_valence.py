@@ -1,17 +1,20 @@
 """Bond valences: how well an arrangement of elements suits the distances between them.
 
-A bond of length d carries exp((R - d) / 0.37 A) of valence (Brown & Altermatt 1985, doi:10.1107/S0108768185002063);
-R follows from radii and electronegativities of the two elements (O'Keeffe & Brese 1991, doi:10.1021/ja00009a002).
+A bond of length d carries exp((R - d) / 0.37 A) of valence (Brown & Altermatt 1985, doi:10.1107/S0108768185002063).
+R of a pair comes from a table fitted to training crystals; of a pair they hardly hold, from radii and
+electronegativities of the two elements (O'Keeffe & Brese 1991, doi:10.1021/ja00009a002).
 """
 
 from __future__ import annotations
 
+import csv
+import math
 from functools import lru_cache
+from importlib import resources
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 
 FloatArray = NDArray[np.float64]
@@ -22,39 +25,66 @@ SOFTNESS, REACH = 0.37, 4.0
 _IMAGES = 2
 
 
-@lru_cache(maxsize=64)
-def usual_valences(composition: Composition) -> tuple[tuple[int, float], ...]:
-    """(atomic number, oxidation number) of the likeliest assignment that balances; empty where none does."""
-    from pymatgen.core.composition import Composition as Formula
-    from pymatgen.core.periodic_table import Element
-
-    guesses = Formula(composition.reduced()[0].formula).oxi_state_guesses(max_sites=-1)
-    return tuple((Element(symbol).Z, float(number)) for symbol, number in guesses[0].items()) if guesses else ()
-
-
-def bond_valence_sums(crystal: Crystal, valences: FloatArray) -> FloatArray:
-    """[N] valence that each atom receives from atoms of the other sign; ``valences`` [N] are oxidation numbers."""
-    length = _bond_lengths(crystal.species)
+def bonding_sums(crystal: Crystal) -> FloatArray:
+    """[N, N] sum of exp(-d / b) over the images of each neighbour within reach."""
     steps = np.arange(-_IMAGES, _IMAGES + 1)
     images = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     delta = crystal.frac_coords[None, :] - crystal.frac_coords[:, None]
     vectors = (delta - np.rint(delta))[:, :, None, :] + images
     distance = np.linalg.norm(vectors @ crystal.basis, axis=-1)
-    strength = np.where(distance < REACH, np.exp((length[:, :, None] - distance) / SOFTNESS), 0.0).sum(axis=2)
+    return np.asarray(np.where(distance < REACH, np.exp(-distance / SOFTNESS), 0.0).sum(axis=2))
+
+
+def bond_valence_sums(crystal: Crystal, valences: FloatArray) -> FloatArray:
+    """[N] valence that each atom receives from atoms of the other sign; ``valences`` [N] are oxidation numbers."""
+    strength = np.exp(bond_lengths(crystal.species, valences) / SOFTNESS) * bonding_sums(crystal)
     opposite = valences[:, None] * valences[None, :] < 0.0
     return np.asarray((strength * opposite).sum(axis=1))
 
 
-def valence_errors(crystal: Crystal) -> FloatArray | None:
-    """[N] bond-valence sum of each atom less the valence it should have.
-
-    ``None`` where no oxidation numbers balance or an element has no parameters.
-    """
-    found = dict(usual_valences(Composition.from_species(crystal.species)))
-    if not found or any(z not in _parameters() for z in found):
-        return None
-    valences = np.array([found[int(z)] for z in crystal.species])
+def valence_errors(crystal: Crystal, valences: FloatArray) -> FloatArray:
+    """[N] bond-valence sum of each atom less the valence it should have, by oxidation numbers [N]."""
     return np.asarray(bond_valence_sums(crystal, valences) - np.abs(valences))
+
+
+def bond_lengths(species: NDArray[np.int64], valences: FloatArray) -> FloatArray:
+    """[N, N] length of a bond of valence one between atoms of opposite sign, symmetric; of no meaning for others."""
+    kinds = sorted({(int(z), bool(valence > 0)) for z, valence in zip(species, valences, strict=True)})
+    place = {kind: row for row, kind in enumerate(kinds)}
+    table = np.zeros((len(kinds), len(kinds)))
+    for cation, positive in kinds:
+        for anion, other in kinds:
+            if positive and not other:
+                rows = place[cation, True], place[anion, False]
+                table[rows] = table[rows[::-1]] = bond_length(cation, anion)
+    index = np.array([place[int(z), bool(valence > 0)] for z, valence in zip(species, valences, strict=True)])
+    return np.asarray(table[index][:, index])
+
+
+def bond_length(cation: int, anion: int) -> float:
+    """R in A: of the table, else in general."""
+    return _table().get((cation, anion)) or general_bond_length(cation, anion)
+
+
+def general_bond_length(first: int, second: int) -> float:
+    """R in A from radii r and electronegativities c: r + r' - r r' (sqrt c - sqrt c')^2 / (c r + c' r').
+
+    The sum of covalent radii where an element has no parameters.
+    """
+    if first not in _parameters() or second not in _parameters():
+        from pxrdgen_crystallography.symmetry.contacts import covalent_radii
+
+        return float(covalent_radii()[first] + covalent_radii()[second])
+    (one, negativity), (two, other) = _parameters()[first], _parameters()[second]
+    apart = (math.sqrt(negativity) - math.sqrt(other)) ** 2
+    return one + two - one * two * apart / (negativity * one + other * two)
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[tuple[int, int], float]:
+    text = resources.files("pxrdgen_crystallography").joinpath("data/bond_lengths.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
+    return {(int(row["cation"]), int(row["anion"])): float(row["length"]) for row in rows}
 
 
 @lru_cache(maxsize=1)
@@ -62,13 +92,3 @@ def _parameters() -> dict[int, tuple[float, float]]:
     from pymatgen.analysis.bond_valence import BV_PARAMS
 
     return {element.Z: (float(entry["r"]), float(entry["c"])) for element, entry in BV_PARAMS.items()}
-
-
-def _bond_lengths(species: NDArray[np.int64]) -> FloatArray:
-    """[N, N] length of a bond of valence one: R = r + r' - r r' (sqrt c - sqrt c')^2 / (c r + c' r')."""
-    radius, negativity = (np.array([_parameters()[int(z)][column] for z in species]) for column in (0, 1))
-    root = np.sqrt(negativity)
-    product = radius[:, None] * radius
-    weighted = negativity * radius
-    shortening = product * (root[:, None] - root) ** 2 / (weighted[:, None] + weighted)
-    return np.asarray(radius[:, None] + radius - shortening)

@@ -138,6 +138,9 @@ def _add_atoms(
     tags = ["label", "type_symbol", "site_symmetry_multiplicity", "fract_x", "fract_y", "fract_z", "occupancy"]
     if crystal.u_iso is not None:
         tags += ["U_iso_or_equiv", "adp_type"]
+    placed = _placed_by_geometry(crystal, coordinate_su, u_iso_su)
+    if placed.any():
+        tags.append("calc_flag")
     loop = block.init_loop("_atom_site_", tags)
     seen: Counter[int] = Counter()
     for atom, multiplicity in zip(*asymmetric_unit(crystal, group), strict=True):
@@ -153,7 +156,19 @@ def _add_atoms(
         if crystal.u_iso is not None:
             su = 0.0 if u_iso_su is None else float(u_iso_su[atom])
             row += [with_su(float(crystal.u_iso[atom]), su, least=4, plain=5), "Uiso"]
+        if placed.any():
+            row.append("calc" if placed[atom] else "d")
         loop.add_row(row)
+
+
+def _placed_by_geometry(
+    crystal: Crystal, coordinate_su: FloatArray | None, u_iso_su: FloatArray | None
+) -> NDArray[np.bool_]:
+    """[N] hydrogen without any uncertainty where the other atoms have theirs: it was not refined."""
+    if coordinate_su is None or u_iso_su is None or not np.any(u_iso_su):
+        return np.zeros(len(crystal), dtype=bool)
+    known = np.asarray(coordinate_su).any(axis=1) | (np.asarray(u_iso_su) > 0)
+    return np.asarray((crystal.species == 1) & ~known)
 
 
 def with_su(value: float, su: float, *, least: int, plain: int) -> str:

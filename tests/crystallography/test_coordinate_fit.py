@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
 from pxrdgen_crystallography.structure_fit.contact_prior import STRENGTH, ContactPenalty, usual_contacts
 from pxrdgen_crystallography.structure_fit.coordinate_fit import U_RANGE, fit_coordinates
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
@@ -70,10 +71,10 @@ def test_atoms_fixed_by_symmetry_come_back_from_anywhere_nearby(target_of: Targe
 
 def test_more_iterations_never_score_worse(target_of: TargetOf, known: dict[str, Crystal]) -> None:
     target = target_of("quartz")
-    model, contacts = GroupedModel(target), ContactPenalty(target.species, target.basis)
+    model, chemistry = GroupedModel(target), Chemistry(target)
     start = model.start(torch.rand(8, 9, 3, generator=torch.Generator().manual_seed(4)))
-    before = torch.sqrt(model.misfit(start) ** 2 + contacts.value_and_normal(start.frac_coords)[0])
-    scores = [fit_coordinates(model, start, iterations=n, contacts=contacts).score for n in (0, 1, 2, 5, 10, 20)]
+    before = chemistry.objective(model.misfit(start), start.frac_coords).score
+    scores = [fit_coordinates(model, start, iterations=n, chemistry=chemistry).score for n in (0, 1, 2, 5, 10, 20)]
     assert scores[0].numpy() == pytest.approx(before.numpy(), rel=1e-5)
     for fewer, more in pairwise(scores):
         assert bool((more <= fewer + 1e-6).all())
@@ -82,24 +83,24 @@ def test_more_iterations_never_score_worse(target_of: TargetOf, known: dict[str,
 
 def test_the_score_is_misfit_and_penalty_of_the_parameters_returned(target_of: TargetOf) -> None:
     target = target_of("rutile")
-    model, contacts = GroupedModel(target), ContactPenalty(target.species, target.basis)
+    model, chemistry = GroupedModel(target), Chemistry(target)
     start = model.start(torch.rand(6, 6, 3, generator=torch.Generator().manual_seed(5)))
-    fit = fit_coordinates(model, start, iterations=12, contacts=contacts)
+    fit = fit_coordinates(model, start, iterations=12, chemistry=chemistry)
     misfit = model.misfit(fit.parameters)
-    penalty = contacts.value_and_normal(fit.parameters.frac_coords)[0]
+    score = chemistry.objective(misfit, fit.parameters.frac_coords).score
     assert fit.misfit.numpy() == pytest.approx(misfit.numpy(), abs=1e-5)
-    assert fit.score.numpy() == pytest.approx(torch.sqrt(misfit**2 + penalty).numpy(), abs=1e-5)
+    assert fit.score.numpy() == pytest.approx(score.numpy(), abs=1e-5)
     assert bool((fit.parameters.u_iso >= U_RANGE[0]).all())
     assert bool((fit.parameters.u_iso <= U_RANGE[1]).all())
 
 
 def test_a_batch_gives_each_member_what_it_gets_alone(target_of: TargetOf, known: dict[str, Crystal]) -> None:
     target = target_of("quartz")
-    model, contacts = GroupedModel(target), ContactPenalty(target.species, target.basis)
+    model, chemistry = GroupedModel(target), Chemistry(target)
     start = model.start(displaced(known["quartz"], 0.2, 4, seed=1))
-    together = fit_coordinates(model, start, iterations=8, contacts=contacts)
+    together = fit_coordinates(model, start, iterations=8, chemistry=chemistry)
     for row in range(4):
-        alone = fit_coordinates(model, start.select(torch.tensor([row])), iterations=8, contacts=contacts)
+        alone = fit_coordinates(model, start.select(torch.tensor([row])), iterations=8, chemistry=chemistry)
         assert float(alone.score[0]) == pytest.approx(float(together.score[row]), abs=2e-3)
 
 
@@ -185,10 +186,10 @@ def test_contacts_push_atoms_apart_where_intensities_say_nothing(
     target_of: TargetOf, known: dict[str, Crystal]
 ) -> None:
     target = target_of("quartz")
-    model, contacts = GroupedModel(target), ContactPenalty(target.species, target.basis)
+    model, chemistry = GroupedModel(target), Chemistry(target)
     start = model.start(torch.rand(12, 9, 3, generator=torch.Generator().manual_seed(8)))
     without = fit_coordinates(model, start, iterations=20)
-    kept = fit_coordinates(model, start, iterations=20, contacts=contacts)
-    assert float(contacts.value(kept.parameters.frac_coords).mean()) < 0.3 * float(
-        contacts.value(without.parameters.frac_coords).mean()
+    kept = fit_coordinates(model, start, iterations=20, chemistry=chemistry)
+    assert float(chemistry.contacts.value(kept.parameters.frac_coords).mean()) < 0.3 * float(
+        chemistry.contacts.value(without.parameters.frac_coords).mean()
     )

@@ -10,16 +10,18 @@ import torch
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+from pxrdgen_crystallography.structure_fit.chemistry import OrbitChemistry
+from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty, OrbitContacts
 from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel, GroupedParameters
-from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, fit_orbits
+from pxrdgen_crystallography.structure_fit.orbit_fit import fit_orbits
 from pxrdgen_crystallography.structure_fit.orbit_model import (
     OrbitMap,
     OrbitModel,
     OrbitParameters,
     SymmetricReflections,
 )
+from pxrdgen_crystallography.structure_fit.valence_prior import OrbitValences, ValencePenalty
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
 
@@ -72,10 +74,22 @@ def test_contacts_seen_from_one_atom_of_each_orbit_cost_the_same(described: Desc
     assert gradient.numpy() == pytest.approx((whole[2] @ linear).numpy(), abs=1e-4)
 
 
+def test_valences_seen_from_one_atom_of_each_orbit_cost_the_same(described: Described) -> None:
+    target, _, orbits = described
+    free = free_of(orbits, 0.3)
+    value, matrix, gradient = OrbitValences(target, orbits).value_and_normal(free)
+    whole = ValencePenalty(target.species, target.valence, target.basis).value_and_normal(orbits.coordinates(free))
+    linear = orbits.linear.reshape(-1, orbits.freedom)
+    assert float(value.max()) > 1e-4
+    assert value.numpy() == pytest.approx(whole[0].numpy(), rel=1e-3, abs=1e-7)
+    assert gradient.numpy() == pytest.approx((whole[2] @ linear).numpy(), rel=1e-2, abs=1e-5)
+    assert matrix.shape == (linear.T @ whole[1] @ linear).shape
+
+
 def test_displaced_atoms_come_home_in_their_free_coordinates(described: Described) -> None:
     target, reflections, orbits = described
     model = OrbitModel(reflections, orbits)
-    fit = fit_orbits(model, OrbitContacts(target, orbits), model.start(free_of(orbits, 0.1)), iterations=25)
+    fit = fit_orbits(model, OrbitChemistry(target, orbits), model.start(free_of(orbits, 0.1)), iterations=25)
     assert float(fit.score.min()) < 0.05
     moved = orbits.coordinates(fit.parameters.free[fit.score.argmin()][None])[0] - orbits.constant
     moved = (moved - moved.round()) @ target.basis

@@ -263,6 +263,21 @@ def test_uncertainties_and_agreement_factors_are_written() -> None:
     assert len(Structure.from_str(text, fmt="cif")) == len(given)
 
 
+def test_hydrogen_that_was_not_refined_is_said_to_be_calculated() -> None:
+    cell = UnitCell(a=4.0, b=5.0, c=6.0, alpha=90.0, beta=90.0, gamma=90.0)
+    coords = np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.3], [0.6, 0.7, 0.8]])
+    crystal = Crystal(species=np.array([1, 8, 82]), frac_coords=coords, basis=cell.basis, u_iso=np.full(3, 0.02))
+    su = np.full((3, 3), 0.001)
+
+    def flags(coordinate_su: np.ndarray, u_su: np.ndarray) -> list[str]:
+        text = cif_text(crystal, parse_space_group("P1"), coordinate_su=coordinate_su, u_iso_su=u_su)
+        return [row[0] for row in gemmi.cif.read_string(text).sole_block().find(["_atom_site_calc_flag"])]
+
+    held = np.array([[0.0], [1.0], [1.0]])
+    assert flags(su * held, 0.001 * held[:, 0]) == ["calc", "d", "d"]
+    assert flags(su, np.full(3, 0.001)) == []
+
+
 @pytest.mark.parametrize(
     ("value", "su", "printed"),
     [

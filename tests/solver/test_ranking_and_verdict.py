@@ -16,6 +16,7 @@ from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.refinement import ProfileCurves, RefinementResult
 from pxrdgen.values.solution import Evidence, Verdict
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
+from pxrdgen_crystallography.oxidation_numbers import valences_of
 from pxrdgen_crystallography.structure_fit.coordinate_fit import CoordinateFit
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
 from pxrdgen_crystallography.symmetry.symmetrise import find_symmetry
@@ -177,6 +178,25 @@ def test_higher_symmetries_leave_less_freedom(known: dict[str, Crystal]) -> None
 
 
 GOOD = Evidence(gof=1.1, excess=1.01, gap=200.0, shortest_contact=0.95, unexplained=0.001, misfit=0.01, freedom=0.1)
+
+
+def test_bond_valences_that_do_not_add_up_are_no_solution_and_said() -> None:
+    verdict, reasons = judge(replace(GOOD, oddness=1.8))
+    assert verdict is Verdict.PROBABLE
+    assert any("bond valences" in reason for reason in reasons)
+
+
+def test_of_two_fits_alike_the_one_with_usual_bonds_wins(known: dict[str, Crystal]) -> None:
+    crystal = known["rutile"]
+    valences = valences_of(crystal.species)
+    coords = crystal.frac_coords.copy()
+    coords[crystal.species == 8] *= 1.12
+    odd = replace(crystal, frac_coords=coords)
+    pair = [replace(finalist(each), valence=valences) for each in (odd, crystal)]
+    ranking = ranked(pair, [refined(odd, 0.1), refined(crystal, 0.101)], SAID)
+    assert ranking[0].finalist is pair[1]
+    silent = ranked([finalist(odd), finalist(crystal)], [refined(odd, 0.1), refined(crystal, 0.2, 2.0)], SAID)
+    assert silent[0].refinement.crystal is odd
 
 
 def test_a_good_answer_is_solved_and_says_why() -> None:

@@ -64,7 +64,7 @@ def _free_folder() -> Path:
 
 
 def comparison(found: Crystal, published: Crystal) -> str:
-    """How far the atoms other than hydrogen are from the published ones, in a sentence.
+    """How far the atoms are from the published ones, hydrogen apart, in a sentence.
 
     Distances are those of pymatgen's best superposition, the cells scaled to one volume.
     """
@@ -80,8 +80,25 @@ def comparison(found: Crystal, published: Crystal) -> str:
     length = (second.volume / len(second)) ** (1.0 / 3.0)
     return (
         f"Compared with the published structure: Mg and O agree within {distances[1] * length:.3f} A "
-        f"(root mean square {distances[0] * length:.3f} A); H is hardly seen by X-rays and is not compared."
+        f"(root mean square {distances[0] * length:.3f} A); {_hydrogens_compared(found, published)}."
     )
+
+
+def _hydrogens_compared(found: Crystal, published: Crystal) -> str:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    from pxrdgen_crystallography.symmetry.pymatgen_structure import crystal_to_pymatgen
+
+    unseen = "H, hardly seen by X-rays, "
+    if (found.species == _HYDROGEN).sum() != (published.species == _HYDROGEN).sum():
+        return unseen + "is not compared"
+    reference = crystal_to_pymatgen(published)
+    matcher = StructureMatcher(ltol=0.1, stol=0.5, angle_tol=2.0, primitive_cell=False)
+    laid_over = matcher.get_s2_like_s1(reference, crystal_to_pymatgen(found))  # type: ignore[no-untyped-call]
+    if laid_over is None:
+        return unseen + "lies elsewhere than published"
+    apart = [one.distance(other) for one, other in zip(reference, laid_over, strict=True) if one.specie.Z == _HYDROGEN]
+    return unseen + f"was placed by geometry: {max(apart):.2f} A from where it was published"
 
 
 def _heavy(crystal: Crystal) -> Crystal:

@@ -111,7 +111,7 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
     loop's own."""
     import torch
 
-    from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+    from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
     from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
     from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
     from pxrdgen_solver.loop.attempt import AlternativeSearch
@@ -124,8 +124,7 @@ def ranked_by_stage(posed: Posed, components: Components, spec: PipelineSpec) ->
         for generator in components.generators.values()
     ]
     coords, model = torch.cat([batch.frac_coords for batch in batches]), GroupedModel(target)
-    contacts = ContactPenalty(target.species, target.basis)
-    fit = fit_coordinates(model, model.start(coords), iterations=22, contacts=contacts)
+    fit = fit_coordinates(model, model.start(coords), iterations=22, chemistry=Chemistry(target))
     settings = SolveSettings.of(spec, time.process_time)
     attempt = AlternativeSearch(posed, components, settings, settings.budget, lambda *_: None).run()
     pool = [] if attempt.pool is None else [attempt.pool.fit]

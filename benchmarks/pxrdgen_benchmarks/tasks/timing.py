@@ -84,7 +84,7 @@ def one_round(case: SimulatedCase, spec: PipelineSpec) -> float:
 def _steps(case: SimulatedCase, spec: PipelineSpec) -> dict[str, float]:
     import torch
 
-    from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+    from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
     from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
     from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
     from pxrdgen_solver.answer.finalists import Symmetriser
@@ -97,9 +97,9 @@ def _steps(case: SimulatedCase, spec: PipelineSpec) -> dict[str, float]:
     name, generator = next(iter(components.generators.items()))
     batch, propose_ms = _once(lambda: proposed(posed, name, generator, spec.candidates, rng))
     target = posed.target
-    model, contacts = GroupedModel(target), ContactPenalty(target.species, target.basis)
+    model, chemistry = GroupedModel(target), Chemistry(target)
     start = model.start(batch.frac_coords)
-    fit, fit_ms = _once(lambda: fit_coordinates(model, start, iterations=22, contacts=contacts))
+    fit, fit_ms = _once(lambda: fit_coordinates(model, start, iterations=22, chemistry=chemistry))
     best = torch.argsort(fit.score)[:3]
     freedom = torch.full((len(batch),), 3 * int(target.species.numel()) - 3)
     pool = Pool(fit=fit, origin=batch.origin, freedom=freedom).select(best)

@@ -25,6 +25,7 @@ class IntensityTarget:
         species: [N] int64 atomic numbers of the cell's atoms.
         elements: [E] int64 distinct atomic numbers.
         element_of: [N] int64 index into ``elements``.
+        valence: [N] oxidation numbers; zeros where none balance.
         hkl: [H, 3] reflections, half a sphere, in order of group.
         s_squared: [H] (sin theta / lambda)^2, 1/A^2.
         factor: [H] multiplicity x LP of each reflection, scaled to about 1.
@@ -43,6 +44,7 @@ class IntensityTarget:
     species: Tensor
     elements: Tensor
     element_of: Tensor
+    valence: Tensor
     hkl: Tensor
     s_squared: Tensor
     factor: Tensor

@@ -72,6 +72,7 @@ class Evidence:
         reasons: sentences that say what decided.
         misfit: share of the peak intensity that the structure leaves over, or invents, beyond noise.
         freedom: free coordinates of the structure over lines of the pattern.
+        oddness: mean cost of its bond valences, 0 where none are known.
     """
 
     gof: float
@@ -82,6 +83,7 @@ class Evidence:
     reasons: tuple[str, ...] = ()
     misfit: float = 0.0
     freedom: float = 0.0
+    oddness: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap
 from pxrdgen_crystallography.symmetry.contacts import covalent_radii
 
 #: crystals that a pair's fallback estimate counts as.
@@ -101,6 +103,53 @@ class ContactPenalty:
     def _vectors(self, frac_coords: Tensor) -> Tensor:
         difference = frac_coords[:, self._first] - frac_coords[:, self._second]
         return (difference - torch.round(difference)) @ self._basis
+
+
+class OrbitContacts:
+    """The penalty of :class:`ContactPenalty`, looked at from one atom of each orbit.
+
+    sum over orbits of multiplicity / 2 times the penalty of its first atom's contacts, nearest image of each neighbour.
+    """
+
+    def __init__(self, target: IntensityTarget, orbits: OrbitMap) -> None:
+        usual = torch.as_tensor(usual_contacts(target.elements.numpy()), dtype=torch.float32)
+        usual = usual[target.element_of][:, target.element_of]
+        atoms = int(target.species.numel())
+        first = (orbits.orbit[1:] != orbits.orbit[:-1]).nonzero().squeeze(1) + 1
+        first = torch.cat([torch.zeros(1, dtype=torch.long), first])
+        sizes = torch.bincount(orbits.orbit)
+        own = first.repeat_interleave(atoms)
+        other = torch.arange(atoms).repeat(len(first))
+        kept = own != other
+        own, other = own[kept], other[kept]
+        self._weight = (0.5 * sizes[orbits.orbit[own]]).float()
+        self._usual = usual[own, other]
+        basis = target.basis.float()
+        self._basis = basis
+        self._along = orbits.linear[own] - orbits.linear[other]
+        self._apart = orbits.constant[own] - orbits.constant[other]
+        self._moves = torch.einsum("qip,ij->qjp", self._along, basis)
+
+    def value_and_normal(self, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Penalty [M], Gauss-Newton matrix [M, P, P] and gradient [M, P] of half the penalty."""
+        count, freedom = free.shape
+        if self._usual.numel() == 0:
+            return free.new_zeros(count), free.new_zeros(count, freedom, freedom), free.new_zeros(count, freedom)
+        vector = torch.einsum("qip,mp->mqi", self._along, free) + self._apart
+        vector = (vector - torch.round(vector)) @ self._basis
+        distance = torch.linalg.vector_norm(vector, dim=-1).clamp_min(0.05)
+        overlap = (STRENGTH * (1.0 - distance / self._usual)).clamp_min(0.0)
+        penalty = (self._weight * overlap**2).sum(1)
+        if freedom == 0:
+            return penalty, free.new_zeros(count, 0, 0), free.new_zeros(count, 0)
+        row, pair = overlap.nonzero(as_tuple=True)
+        slope = -STRENGTH * vector[row, pair] / (distance[row, pair] * self._usual[pair])[:, None]
+        slope = (slope[:, None, :] @ self._moves[pair]).squeeze(1) * self._weight[pair, None].sqrt()
+        pull = slope * (overlap[row, pair] * self._weight[pair].sqrt())[:, None]
+        gradient = free.new_zeros(count, freedom).index_add_(0, row, pull)
+        blocks = (slope[:, :, None] * slope[:, None, :]).view(-1, freedom * freedom)
+        matrix = free.new_zeros(count, freedom * freedom).index_add_(0, row, blocks)
+        return penalty, matrix.view(count, freedom, freedom), gradient
 
 
 def with_contacts(squared: float, penalty: float) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pxrdgen_crystallography.least_squares.batch import Evaluation, damped_step, minimise
-from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel, GroupedParameters
 
 #: a step moves no coordinate further than this fraction of the cell.
@@ -26,7 +26,7 @@ class CoordinateFit:
     Args:
         parameters: coordinates, scale and U.
         misfit: [M] root-intensity misfit, see :meth:`GroupedModel.misfit`.
-        score: [M] sqrt(misfit^2 + contact penalty), what was minimised.
+        score: [M] root of the objective, see :class:`Chemistry`: what was minimised.
     """
 
     parameters: GroupedParameters
@@ -43,19 +43,19 @@ def fit_coordinates(
     start: GroupedParameters,
     *,
     iterations: int = 30,
-    contacts: ContactPenalty | None = None,
+    chemistry: Chemistry | None = None,
     constraint: Tensor | None = None,
     free_u: bool = True,
 ) -> CoordinateFit:
-    """Minimise misfit^2 plus contact penalty of every arrangement; a step that does not lower it is taken back.
+    """Minimise misfit^2 plus penalties of every arrangement; a step that does not lower it is taken back.
 
     Args:
-        contacts: penalty on short contacts, if wanted.
+        chemistry: penalties on odd distances, if wanted.
         constraint: [3 N, P] directions the coordinates may move in (orthonormal columns; zero columns do nothing),
             or [M, 3 N, P] with directions of their own for each arrangement; default all.
         free_u: whether the displacement parameters of the elements move.
     """
-    objective = _Objective(model, start, contacts, constraint, free_u)
+    objective = _Objective(model, start, chemistry, constraint, free_u)
     best, misfit, score = minimise(objective, start, start.log_scale.shape[0], iterations)
     return CoordinateFit(parameters=best, misfit=misfit, score=score)
 
@@ -65,11 +65,11 @@ class _Objective:
         self,
         model: GroupedModel,
         start: GroupedParameters,
-        contacts: ContactPenalty | None,
+        chemistry: Chemistry | None,
         constraint: Tensor | None,
         free_u: bool,
     ) -> None:
-        self._model, self._contacts, self._constraint = model, contacts, constraint
+        self._model, self._chemistry, self._constraint = model, chemistry, constraint
         self._u_start, self._free_u = start.u_iso, free_u
 
     def _constraint_of(self, rows: Tensor) -> Tensor | None:
@@ -85,8 +85,9 @@ class _Objective:
         matrix, gradient = normal_equations(residual, jacobian)
         misfit = self._model.misfit_of(residual)
         score = misfit
-        if self._contacts is not None:
-            penalty, blocks, pull = self._contacts.value_and_normal(parameters.frac_coords)
+        if self._chemistry is not None:
+            chemical = self._chemistry.objective(misfit, parameters.frac_coords)
+            blocks, pull, score = chemical.matrix, chemical.gradient, chemical.score
             if constraint is not None:
                 transposed = constraint.transpose(-2, -1)
                 blocks, pull = transposed @ blocks @ constraint, (transposed @ pull[..., None]).squeeze(-1)
@@ -94,7 +95,6 @@ class _Objective:
             size = pull.shape[1]
             matrix[:, :size, :size] += self._model.norm * blocks
             gradient[:, :size] += self._model.norm * pull
-            score = torch.sqrt(misfit**2 + penalty)
         return Evaluation(misfit=misfit, score=score, matrix=matrix, gradient=gradient)
 
     def stepped(

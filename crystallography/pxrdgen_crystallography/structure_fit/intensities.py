@@ -15,6 +15,7 @@ from torch import Tensor
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen_crystallography.decomposition.decompose import Decomposition, line_spacing
 from pxrdgen_crystallography.decomposition.lines import chain_lines, measured_lines, reciprocal_metric_of, s_of
+from pxrdgen_crystallography.oxidation_numbers import valences_of
 from pxrdgen_crystallography.powder_line.strength import lorentz_polarization
 from pxrdgen_crystallography.powder_line.widths import line_widths
 from pxrdgen_crystallography.scattering.amplitudes import scattering_of
@@ -74,6 +75,7 @@ def intensity_target(decomposition: Decomposition, species: NDArray[np.int64]) -
         species=torch.as_tensor(species, dtype=torch.int64),
         elements=torch.as_tensor(elements, dtype=torch.int64),
         element_of=torch.as_tensor(np.searchsorted(elements, species), dtype=torch.int64),
+        valence=single(valences_of(species)),
         hkl=single(hkl),
         s_squared=s_squared.float(),
         factor=single(strengths / typical),

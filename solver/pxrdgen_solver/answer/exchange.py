@@ -28,14 +28,16 @@ MOST_TRIED = 2
 
 def exchanged(finalist: Finalist, refined: Crystal) -> list[Finalist]:
     """The refined structure with two orbits of equal multiplicity exchanged, the one that gains most first."""
-    if finalist.symmetry is None or (before := valence_errors(refined)) is None:
+    valence = finalist.valence
+    if finalist.symmetry is None or valence is None:
         return []
+    before = valence_errors(refined, valence)
     better = []
     for swap in _swaps(finalist.symmetry):
         crystal = replace(refined, frac_coords=refined.frac_coords[swap])
-        after = valence_errors(crystal)
+        after = valence_errors(crystal, valence)
         touched = swap != np.arange(swap.size)
-        gain = _rms(before[touched]) - (_rms(after[touched]) if after is not None else math.inf)
+        gain = _rms(before[touched]) - _rms(after[touched])
         if gain > BETTER:
             symmetry = _relabelled(finalist.symmetry, swap)
             better.append((gain, replace(finalist, crystal=crystal, symmetry=symmetry, prior=finalist.prior - ODDS)))

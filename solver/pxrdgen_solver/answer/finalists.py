@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.refinement import RefinementStart
 from pxrdgen.values.symmetrised_crystal import SymmetrisedCrystal
-from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty, with_contacts
+from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
+from pxrdgen_crystallography.structure_fit.contact_prior import with_contacts
 from pxrdgen_crystallography.structure_fit.coordinate_fit import fit_coordinates
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel, GroupedParameters
 from pxrdgen_crystallography.symmetry.freedom import free_coordinates, free_origin
 from pxrdgen_crystallography.symmetry.symmetrise import symmetry_ladder
 from pxrdgen_solver.search.pool import Pool
+
+FloatArray = NDArray[np.float64]
 
 #: least-squares steps in the symmetric description.
 ITERATIONS = 15
@@ -36,9 +40,10 @@ class Finalist:
         symmetry: the group it is exactly invariant under; ``None`` for P1.
         free: coordinates the symmetry leaves free, origin not counted.
         misfit: of the grouped intensities.
-        criterion: K ln(misfit^2 raised by close contacts) + free ln K, lower is better (Schwarz 1978,
-            doi:10.1214/aos/1176344136).
+        criterion: K ln(misfit^2 raised by close contacts) + free ln K (Schwarz 1978, doi:10.1214/aos/1176344136)
+            + the cost of odd bond valences over the independent atoms; lower is better.
         origin: generator that proposed it.
+        valence: [N] oxidation numbers of the atoms; ``None`` where none balance.
         prior: -2 ln of the odds that chemistry gives it beside what it was made from, where the pattern hardly tells.
     """
 
@@ -49,6 +54,7 @@ class Finalist:
     criterion: float
     origin: str
     prior: float = 0.0
+    valence: FloatArray | None = None
 
     def start(self) -> RefinementStart:
         """What a refiner begins with: the finalist's own coordinates under its group."""
@@ -62,7 +68,7 @@ class Symmetriser:
     def __init__(self, target: IntensityTarget) -> None:
         self._target = target
         self._model = GroupedModel(target)
-        self._contacts = ContactPenalty(target.species, target.basis)
+        self._chemistry = Chemistry(target)
 
     def finalists(self, pool: Pool) -> list[Finalist]:
         """One finalist a candidate of the pool, best first."""
@@ -72,11 +78,14 @@ class Symmetriser:
     def _best_rung(self, pool: Pool, row: int) -> Finalist:
         parameters = pool.fit.parameters.select(torch.tensor([row]))
         plain = self._finalist(parameters, None, pool.origin[row])
-        rungs = [plain]
-        for symmetry in symmetry_ladder(plain.crystal):
-            if symmetry.number > 1:
-                rungs.append(self._finalist(parameters, symmetry, pool.origin[row]))
-        return min(rungs, key=lambda finalist: finalist.criterion)
+        ladder = symmetry_ladder(plain.crystal)
+        if pool.constraint[row] is not None:
+            # it obeys a group as it came; free of it, it may have drifted too far for the ladder to see that
+            known = {symmetry.number for symmetry in ladder}
+            came = symmetry_ladder(self._crystal(parameters, None))
+            ladder += [symmetry for symmetry in came if symmetry.number not in known]
+        found = [self._finalist(parameters, symmetry, pool.origin[row]) for symmetry in ladder if symmetry.number > 1]
+        return min([plain, *found], key=lambda finalist: finalist.criterion)
 
     def _finalist(self, parameters: GroupedParameters, symmetry: SymmetrisedCrystal | None, origin: str) -> Finalist:
         atoms = parameters.frac_coords.shape[1]
@@ -92,17 +101,21 @@ class Symmetriser:
                 u_iso=parameters.u_iso,
                 texture=parameters.texture,
             )
-        fit = fit_coordinates(self._model, start, iterations=ITERATIONS, contacts=self._contacts, constraint=constraint)
+        fit = fit_coordinates(
+            self._model, start, iterations=ITERATIONS, chemistry=self._chemistry, constraint=constraint
+        )
         groups = self._target.num_groups
-        penalty = float(self._contacts.value(fit.parameters.frac_coords)[0])
+        penalty = float(self._chemistry.contacts.value(fit.parameters.frac_coords)[0])
+        odd = float(self._chemistry.valences.mean_cost(fit.parameters.frac_coords)[0])
         squared = with_contacts(float(fit.misfit[0]) ** 2 + LEAST_MISFIT**2, penalty)
         return Finalist(
             crystal=self._crystal(fit.parameters, symmetry),
             symmetry=symmetry,
             free=free,
             misfit=float(fit.misfit[0]),
-            criterion=groups * math.log(squared) + free * math.log(groups),
+            criterion=groups * math.log(squared) + free * math.log(groups) + odd * independent_atoms(atoms, symmetry),
             origin=origin,
+            valence=self._target.valence.double().numpy() if bool(self._target.valence.any()) else None,
         )
 
     def _crystal(self, parameters: GroupedParameters, symmetry: SymmetrisedCrystal | None) -> Crystal:
@@ -113,6 +126,11 @@ class Symmetriser:
             basis=np.asarray(basis, dtype=np.float64),
             u_iso=parameters.u_iso[0][self._target.element_of].double().numpy(),
         )
+
+
+def independent_atoms(atoms: int, symmetry: SymmetrisedCrystal | None) -> float:
+    """Of ``atoms`` in the primitive cell, how many symmetry leaves, had they general positions."""
+    return atoms / (1 if symmetry is None else symmetry.order)
 
 
 def freedom_of(symmetry: SymmetrisedCrystal) -> int:

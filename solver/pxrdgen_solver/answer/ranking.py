@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.refinement import RefinementResult
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.powder_line.widths import line_widths
 from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty, with_contacts
-from pxrdgen_solver.answer.finalists import Finalist
+from pxrdgen_crystallography.structure_fit.valence_prior import ValencePenalty
+from pxrdgen_solver.answer.finalists import Finalist, independent_atoms
+
+FloatArray = NDArray[np.float64]
 
 #: R below this tells structures apart no better: an imperfect peak shape costs as much.
 LEAST_R = 5e-3
@@ -40,9 +45,10 @@ class Ranked:
     Args:
         finalist: what was refined.
         refinement: the fit to the whole profile.
-        score: K ln(M raised by close contacts) + free ln K + the finalist's prior, lower is better: Schwarz's criterion
-            (1978, doi:10.1214/aos/1176344136) over the K intensities that the pattern separates. M is the square of the
-            weighted profile R without background, less what counting noise explains of it.
+        score: K ln(M raised by close contacts) + free ln K + the mean cost of bond valences times the independent atoms
+            + the finalist's prior, lower is better: Schwarz's criterion (1978, doi:10.1214/aos/1176344136) over the K
+            intensities that the pattern separates. M is the square of the weighted profile R without background, less
+            what counting noise explains of it.
     """
 
     finalist: Finalist
@@ -80,8 +86,10 @@ def ranked(
     for finalist, refinement in zip(finalists, refinements, strict=True):
         score = math.inf
         if math.isfinite(refinement.r_wp_without_background):
-            squared = with_contacts(_misfit(refinement, noise, information.points), _contact_penalty(refinement))
+            contacts, odd = chemistry_of(finalist, refinement.crystal)
+            squared = with_contacts(_misfit(refinement, noise, information.points), contacts)
             score = k * math.log(squared) + finalist.free * math.log(k) + finalist.prior
+            score += odd * independent_atoms(len(refinement.crystal), finalist.symmetry)
         entries.append(Ranked(finalist=finalist, refinement=refinement, score=score))
     return sorted(entries, key=lambda entry: entry.score)
 
@@ -102,7 +110,21 @@ def without_twins(ranking: Sequence[Ranked]) -> list[Ranked]:
     return [finite[group[0]] for group in groups] + [entry for entry in ranking if not math.isfinite(entry.score)]
 
 
-def _contact_penalty(refinement: RefinementResult) -> float:
-    crystal = refinement.crystal
-    contacts = ContactPenalty(torch.as_tensor(crystal.species), torch.as_tensor(crystal.basis))
-    return float(contacts.value(torch.as_tensor(crystal.frac_coords, dtype=torch.float32)[None])[0])
+def chemistry_of(finalist: Finalist, refined: Crystal) -> tuple[float, float]:
+    """Penalty of close contacts, and the mean cost of bond valences, of the arrangement before or after refinement.
+
+    The smaller counts: on the whole profile nothing keeps light atoms from following the noise a little way.
+    """
+    pairs = [_chemistry(crystal, finalist.valence) for crystal in (finalist.crystal, refined)]
+    return min(contacts for contacts, _ in pairs), min(odd for _, odd in pairs)
+
+
+def _chemistry(crystal: Crystal, valences: FloatArray | None) -> tuple[float, float]:
+    """Penalty of close contacts, and the mean cost of bond valences that do not add up."""
+    species, basis = torch.as_tensor(crystal.species), torch.as_tensor(crystal.basis)
+    coords = torch.as_tensor(crystal.frac_coords, dtype=torch.float32)[None]
+    contacts = ContactPenalty(species, basis).value(coords)
+    if valences is None:
+        return float(contacts[0]), 0.0
+    valence = torch.as_tensor(valences)
+    return float(contacts[0]), float(ValencePenalty(species, valence, basis).mean_cost(coords)[0])

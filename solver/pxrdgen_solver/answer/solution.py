@@ -15,6 +15,7 @@ from pxrdgen_crystallography.scattering.radiation import shares_of_scattering
 from pxrdgen_crystallography.symmetry.contacts import shortest_contacts
 from pxrdgen_crystallography.symmetry.conventional import to_conventional
 from pxrdgen_crystallography.symmetry.uncertainty import conventional_cell_su
+from pxrdgen_solver.answer.hydrogens import with_hydrogens
 from pxrdgen_solver.answer.ranking import Ranked
 
 #: contacts below this share of the sum of covalent radii are warned about.
@@ -25,9 +26,16 @@ HARDLY_SEEN = 0.01
 
 def solution_candidate(entry: Ranked, problem: StructureProblem) -> Candidate:
     """The candidate of a refined finalist, in the user's cell and setting where they hold it."""
-    finalist = entry.finalist
-    found = refined_candidate(entry.refinement, finalist.symmetry, problem, origin=finalist.origin, score=entry.score)
-    return replace(found, warnings=(*found.warnings, *_warnings(entry, problem.pattern.instrument.radiation)))
+    refinement, symmetry, remarks = entry.refinement, entry.finalist.symmetry, list[str]()
+    hidden = problem.num_atoms - len(refinement.crystal)
+    if hidden:
+        refinement, symmetry, remark = with_hydrogens(refinement, symmetry, hidden)
+        remarks.append(remark)
+    found = refined_candidate(refinement, symmetry, problem, origin=entry.finalist.origin, score=entry.score)
+    remarks += crystal_warnings(entry.refinement.crystal, problem.pattern.instrument.radiation)
+    if not refinement.converged:
+        remarks.append(f"refinement: {refinement.message}")
+    return replace(found, warnings=(*found.warnings, *remarks))
 
 
 def refined_candidate(
@@ -70,11 +78,4 @@ def crystal_warnings(crystal: Crystal, radiation: Radiation) -> list[str]:
             found.append(
                 f"{SYMBOLS[number]} gives {share:.1%} of the scattering: hardly seen, its positions are a guess"
             )
-    return found
-
-
-def _warnings(entry: Ranked, radiation: Radiation) -> list[str]:
-    found = crystal_warnings(entry.refinement.crystal, radiation)
-    if not entry.refinement.converged:
-        found.append(f"refinement: {entry.refinement.message}")
     return found

@@ -14,7 +14,7 @@ from pxrdgen.values.solution import Evidence, Verdict
 from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.powder_line.widths import line_widths
 from pxrdgen_crystallography.symmetry.contacts import shortest_contacts
-from pxrdgen_solver.answer.ranking import Ranked
+from pxrdgen_solver.answer.ranking import Ranked, chemistry_of
 
 FloatArray = NDArray[np.float64]
 
@@ -77,6 +77,14 @@ CHECKS = (
         upper=True,
         sentence="{value:.2f} free coordinates a line of the pattern: it could fit by numbers",
     ),
+    # of the first finalists of 39 training crystals of 14-40 atoms, 26 of 26 right ones and 4 of 13 others keep it
+    _Check(
+        name="oddness",
+        solved=1.5,
+        probable=math.inf,
+        upper=True,
+        sentence="bond valences add up badly (mean cost {value:.1f}, usual below 0.5)",
+    ),
 )
 
 
@@ -103,6 +111,7 @@ def evidence_for(ranking: Sequence[Ranked], decomposition: Decomposition, observ
         unexplained=misfit_share(fitted, decomposition),
         misfit=misfit_share(curves, decomposition) if curves is not None else math.inf,
         freedom=best.finalist.free / max(len(decomposition.lines), 1),
+        oddness=chemistry_of(best.finalist, best.refinement.crystal)[1],
     )
 
 

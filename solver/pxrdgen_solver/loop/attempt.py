@@ -75,7 +75,7 @@ class AlternativeSearch:
         self._budget, self._report = budget, report
         self._measurement = posed.measurement()
         self._task = Task(
-            problem=posed.problem,
+            problem=posed.sought,
             target=posed.target,
             generators=components.generators,
             candidates=settings.candidates,

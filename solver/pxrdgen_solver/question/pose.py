@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.prepared_pattern import PreparedPattern
@@ -14,6 +15,7 @@ from pxrdgen_crystallography.decomposition.decompose import Decomposition
 from pxrdgen_crystallography.decomposition.known_phases import decompose_with_known_phases
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.structure_fit.intensities import intensity_target
+from pxrdgen_crystallography.structure_fit.visible_atoms import without_unseen_hydrogen
 from pxrdgen_solver.space_group.rank import rank_space_groups
 
 
@@ -25,13 +27,23 @@ class Posed:
         prepared: the pattern.
         problem: with the fitted cell, the ranked space groups and notes.
         decomposition: of the pattern into intensities; known impurities are part of its background.
-        target: the intensities in groups.
+        target: the intensities in groups, for the atoms that are sought: without hydrogen where the pattern does not
+            see it.
     """
 
     prepared: PreparedPattern
     problem: StructureProblem
     decomposition: Decomposition
     target: IntensityTarget
+
+    @property
+    def sought(self) -> StructureProblem:
+        """The problem of the target's atoms."""
+        species = self.target.species.numpy()
+        if species.size == self.problem.num_atoms:
+            return self.problem
+        visible = Composition(tuple((z, count) for z, count in self.problem.composition.counts if z > 1))
+        return replace(self.problem, composition=visible, species=species)
 
     def measurement(self) -> Measurement:
         """What a refiner fits."""
@@ -59,5 +71,5 @@ def pose(prepared: PreparedPattern, problem: StructureProblem, impurities: Seque
         prepared=prepared,
         problem=problem,
         decomposition=decomposition,
-        target=intensity_target(decomposition, problem.species),
+        target=without_unseen_hydrogen(intensity_target(decomposition, problem.species)),
     )

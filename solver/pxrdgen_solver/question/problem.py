@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,6 @@ from pxrdgen_crystallography.lattice.centring import CENTRINGS, is_rhombohedral,
 from pxrdgen_crystallography.lattice.metric import check_metric, symmetric_cell
 from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.space_groups.orbits import check_contents, holds_contents
-
-if TYPE_CHECKING:
-    pass
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pxrdgen.values.candidates import CandidateBatch
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen_crystallography.structure_fit.contact_prior import ContactPenalty
+from pxrdgen_crystallography.structure_fit.chemistry import Chemistry
 from pxrdgen_crystallography.structure_fit.coordinate_fit import CoordinateFit, fit_coordinates
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel, GroupedParameters
 from pxrdgen_crystallography.structure_fit.texture_fit import TextureFit
@@ -28,7 +28,7 @@ class CandidateFitter:
     def __init__(self, target: IntensityTarget) -> None:
         self._target = target
         self._model = GroupedModel(target)
-        self._contacts = ContactPenalty(target.species, target.basis)
+        self._chemistry = Chemistry(target)
         self._texture = TextureFit(target, self._model)
 
     def fit(self, proposals: CandidateBatch, texture: Tensor | None = None) -> Pool:
@@ -71,7 +71,7 @@ class CandidateFitter:
                 self._model,
                 start.select(rows),
                 iterations=iterations,
-                contacts=self._contacts,
+                chemistry=self._chemistry,
                 constraint=_padded([constraint[int(row)] for row in rows]),
             )
             for rows in kinds

@@ -107,6 +107,7 @@ def task() -> Callable[[Corpus, int], Task]:
             species=species,
             elements=torch.unique(species),
             element_of=nothing,
+            valence=nothing,
             hkl=observed.hkl[0],
             s_squared=0.25 * inverse_d**2,
             factor=nothing,

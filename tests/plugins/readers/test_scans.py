@@ -39,13 +39,15 @@ def test_points_before_the_direct_beam_are_dropped(read):
 def test_scans_at_other_tilts_are_not_averaged(axis, registry, tmp_path):
     text = (FIXTURES / "panalytical.xrdml").read_text()
     scan = text[text.index("<scan ") : text.index("</scan>") + len("</scan>")]
-    tilted = f'<positions axis="{axis}">' + '<commonPosition>{}</commonPosition></positions><commonCountingTime'
+    tilted = f'<positions axis="{axis}">' + "<commonPosition>{}</commonPosition></positions><commonCountingTime"
     both = scan.replace("<commonCountingTime", tilted.format(0)) + scan.replace("<commonCountingTime", tilted.format(5))
     path = tmp_path / "tilts.xrdml"
     path.write_text(text.replace(scan, both))
     pattern = read_pattern(path, registry=registry)
     assert pattern.sigma is None
-    assert any("the first is used" in note and f"2: 20 to 30 degrees, {axis.casefold()} 5" in note for note in pattern.notes)
+    assert any(
+        "the first is used" in note and f"2: 20 to 30 degrees, {axis.casefold()} 5" in note for note in pattern.notes
+    )
     assert not read_pattern(path, registry=registry, scan=2).notes
     with pytest.raises(PatternError, match="got scan 3"):
         read_pattern(path, registry=registry, scan=3)

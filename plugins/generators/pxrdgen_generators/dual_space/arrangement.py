@@ -11,7 +11,8 @@ from torch import Tensor
 
 from pxrdgen.values.group_candidate import GroupCandidate
 from pxrdgen.values.intensity_target import IntensityTarget
-from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen_crystallography.structure_fit.chemistry import OrbitChemistry
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitFit, fit_orbits
 from pxrdgen_crystallography.structure_fit.orbit_model import OrbitMap, OrbitModel, SymmetricReflections
 from pxrdgen_generators.dual_space.orbits import Orbit
 from pxrdgen_generators.dual_space.reflection_symmetry import ReflectionSymmetry
@@ -125,7 +126,7 @@ class ArrangementFitter:
         """The arrangement after ``steps``."""
         model = OrbitModel(self._groups[group].reflections, orbits, texture)
         fit = fit_orbits(
-            model, OrbitContacts(self._target, orbits), model.start(torch.zeros(1, orbits.freedom)), iterations=steps
+            model, OrbitChemistry(self._target, orbits), model.start(torch.zeros(1, orbits.freedom)), iterations=steps
         )
         return self._arrangement(group, orbits, texture, fit)
 

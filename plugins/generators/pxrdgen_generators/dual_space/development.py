@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -135,21 +135,3 @@ def model_and_observed(
     scale = torch.sqrt(amplitudes.intensity / sums.clamp_min(1e-9))[amplitudes.group]
     modulus = (full.abs() * scale).clamp_max(LARGEST)
     return part, torch.polar(modulus, part.angle())
-
-
-def without_hydrogen(target: IntensityTarget) -> IntensityTarget:
-    """The target of the heavier atoms alone; itself where there is no hydrogen, or nothing else."""
-    kept = target.species > 1
-    if bool(kept.all()) or not bool(kept.any()):
-        return target
-    species = target.species[kept]
-    elements = torch.unique(species)
-    columns = torch.searchsorted(target.elements, elements)
-    return replace(
-        target,
-        species=species,
-        elements=elements,
-        element_of=torch.searchsorted(elements, species),
-        normal=target.normal[:, columns],
-        anomalous=target.anomalous[columns],
-    )

@@ -11,9 +11,10 @@ from pxrdgen.values.candidates import CandidateBatch, GroupTrial
 from pxrdgen.values.group_candidate import GroupCandidate
 from pxrdgen.values.intensity_target import IntensityTarget
 from pxrdgen.values.problem import StructureProblem
+from pxrdgen_crystallography.structure_fit.visible_atoms import without_hydrogen
 from pxrdgen_generators.dual_space.amplitudes import Amplitudes
 from pxrdgen_generators.dual_space.arrangement import Arrangement, ArrangementFitter, Group
-from pxrdgen_generators.dual_space.development import Development, Start, without_hydrogen
+from pxrdgen_generators.dual_space.development import Development, Start
 from pxrdgen_generators.dual_space.flipping import flip_charges, random_phases
 from pxrdgen_generators.dual_space.handing_over import candidates_of
 from pxrdgen_generators.dual_space.improvement import improve

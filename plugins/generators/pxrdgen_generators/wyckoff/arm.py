@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen_crystallography.structure_fit.chemistry import OrbitChemistry
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitFit, fit_orbits
 from pxrdgen_crystallography.structure_fit.orbit_model import OrbitModel, SymmetricReflections
 from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
 from pxrdgen_crystallography.wyckoff.positions import CellGroup
@@ -115,14 +116,14 @@ def run_slice(
         arm.exhausted = arm.crowded >= 2 or orbits.freedom == 0
         return None, OVERHEAD + 4.0 * count * work
     arm.exhausted = orbits.freedom == 0
-    model, contacts = OrbitModel(reflections, orbits), OrbitContacts(target, orbits)
+    model, chemistry = OrbitModel(reflections, orbits), OrbitChemistry(target, orbits)
     fit = OrbitFit(parameters=model.start(free), misfit=torch.zeros(len(free)), score=torch.zeros(len(free)))
     rows = torch.arange(len(free))
     spent = OVERHEAD + 2.0 * count * work
     for share, iterations in STAGES:
         kept = fit.score.argsort()[: max(math.ceil(share * len(free)), 1)]
         fit, rows = fit.select(kept), rows[kept]
-        fit = fit_orbits(model, contacts, fit.parameters, iterations=iterations)
+        fit = fit_orbits(model, chemistry, fit.parameters, iterations=iterations)
         spent += (iterations + 1) * (len(kept) * work + OVERHEAD)
     remember(arm, fit, rows < fresh)
     return fit, spent

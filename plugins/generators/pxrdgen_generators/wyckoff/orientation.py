@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pxrdgen.values.intensity_target import IntensityTarget
+from pxrdgen_crystallography.structure_fit.chemistry import OrbitChemistry
 from pxrdgen_crystallography.structure_fit.grouped_model import GroupedModel
-from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitContacts, OrbitFit, fit_orbits
+from pxrdgen_crystallography.structure_fit.orbit_fit import OrbitFit, fit_orbits
 from pxrdgen_crystallography.structure_fit.orbit_model import OrbitModel, OrbitParameters, SymmetricReflections
 from pxrdgen_crystallography.structure_fit.texture_fit import WORTHWHILE, TextureFit
 from pxrdgen_crystallography.wyckoff.coordinates import orbit_map
@@ -33,6 +34,6 @@ class Orientation:
             return None
         texture = self._textures[best]
         start = OrbitParameters(free=one.free, log_scale=log_scale[best : best + 1], u_iso=one.u_iso)
-        model, contacts = OrbitModel(reflections, orbits, texture), OrbitContacts(reflections.target, orbits)
-        fit = fit_orbits(model, contacts, start, iterations=ITERATIONS)
+        model, chemistry = OrbitModel(reflections, orbits, texture), OrbitChemistry(reflections.target, orbits)
+        fit = fit_orbits(model, chemistry, start, iterations=ITERATIONS)
         return fit if float(fit.score[0]) < WORTHWHILE * arm.plain_score else None
