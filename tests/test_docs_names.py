@@ -85,8 +85,8 @@ def test_the_numbers_of_the_story_are_those_of_its_run(repository: Path, tmp_pat
     assert solution.verdict.value in page
     assert solution.provenance["rounds"] == 8
     assert "ends the\nsearch after 8 of 40 rounds" in page
-    assert (first.space_group_symbol, second.space_group_symbol) == ("P -3 m 1", "C 1 m 1")
+    assert (first.space_group_symbol, second.space_group_symbol) == ("P -3 m 1", "P 6 m m")
     assert f"Rwp {first.refinement.r_wp:.3f} and {second.refinement.r_wp:.3f}" in page
-    assert f"{first.score:.0f} for P -3 m 1, {second.score:.0f} for C 1 m 1" in page
+    assert f"{first.score:.0f} for P -3 m 1, {second.score:.0f} for P 6 m m" in page
     assert f"{solution.evidence.excess:.2f} times" in page
     assert f"{first.conventional.cell.a:.4f} and {first.conventional.cell.c:.4f} Å" in page
