@@ -135,7 +135,11 @@ def _site(heavy: Crystal, around: Surroundings, pairs: Neighbours, charge: Float
 
 
 def _angles(z: int, number: int, total: int) -> tuple[float, float]:
-    """(degrees between hydrogen and a covalent neighbour, between two hydrogen atoms) of a donor."""
+    """(degrees between hydrogen and a covalent neighbour, between two hydrogen atoms) of a donor.
+
+    Tetrahedral, trigonal or linear by the number of neighbours, a few degrees less where lone pairs press (Gillespie &
+    Nyholm 1957, doi:10.1039/QR9571100339).
+    """
     if z == 8:
         return 112.0, 106.0 if number < 3 else 110.0
     if z == 16:
