@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pxrdgen.values.solution import Solution
 
 #: figures of the evidence that a row keeps.
-EVIDENCE = ("gof", "excess", "gap", "shortest_contact", "unexplained", "misfit", "freedom")
+EVIDENCE = ("gof", "excess", "gap", "shortest_contact", "unexplained", "misfit", "freedom", "oddness")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class SolvedRow:
         rms: of the first candidate by the published matcher, in (V / N)^(1/3); ``None`` without a match. Its mean over
             the matched is the published RMSE.
         verdict: ``solved``, ``probable``, ``not solved``; empty where nobody was asked.
-        gof, excess, gap, shortest_contact, unexplained, misfit, freedom: the evidence; ``None`` without it, gap also
-            without a rival.
+        gof, excess, gap, shortest_contact, unexplained, misfit, freedom, oddness: the evidence; ``None`` without it,
+            gap also without a rival.
         r_wp, r_wp_without_background: of the first candidate.
         candidates: in the answer.
         rounds: of the search.
@@ -52,6 +52,7 @@ class SolvedRow:
     unexplained: float | None = None
     misfit: float | None = None
     freedom: float | None = None
+    oddness: float | None = None
     r_wp: float | None = None
     r_wp_without_background: float | None = None
     candidates: int = 0

@@ -16,23 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
+from pxrdgen_crystallography.lattice.neighbours import find_neighbours
+from pxrdgen_crystallography.symmetry.contacts import covalent_radii
 
 FloatArray = NDArray[np.float64]
 
 #: A; and the longest distance that still counts as a bond (a bond valence of about 0.01).
 SOFTNESS, REACH = 0.37, 4.0
-#: images of the cell on either side that are looked at.
-_IMAGES = 2
 
 
 def bonding_sums(crystal: Crystal) -> FloatArray:
     """[N, N] sum of exp(-d / b) over the images of each neighbour within reach."""
-    steps = np.arange(-_IMAGES, _IMAGES + 1)
-    images = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    delta = crystal.frac_coords[None, :] - crystal.frac_coords[:, None]
-    vectors = (delta - np.rint(delta))[:, :, None, :] + images
-    distance = np.linalg.norm(vectors @ crystal.basis, axis=-1)
-    return np.asarray(np.where(distance < REACH, np.exp(-distance / SOFTNESS), 0.0).sum(axis=2))
+    pairs, sums = find_neighbours(crystal, REACH), np.zeros((len(crystal), len(crystal)))
+    np.add.at(sums, (pairs.first, pairs.second), np.exp(-pairs.distances / SOFTNESS))
+    return sums
 
 
 def bond_valence_sums(crystal: Crystal, valences: FloatArray) -> FloatArray:
@@ -72,8 +69,6 @@ def general_bond_length(first: int, second: int) -> float:
     The sum of covalent radii where an element has no parameters.
     """
     if first not in _parameters() or second not in _parameters():
-        from pxrdgen_crystallography.symmetry.contacts import covalent_radii
-
         return float(covalent_radii()[first] + covalent_radii()[second])
     (one, negativity), (two, other) = _parameters()[first], _parameters()[second]
     apart = (math.sqrt(negativity) - math.sqrt(other)) ** 2

@@ -17,6 +17,8 @@ MOST_STATES = 5
 MOST_ELEMENTS = 7
 #: states met less often than this share of an element's occurrences are not tried.
 RARE = 0.01
+#: nats by which a balance of whole numbers is preferred to a mean: one is taken wherever it is at all likely.
+_EXACT = 12.0
 
 
 @lru_cache(maxsize=64)
@@ -53,10 +55,6 @@ def valences_of(species: NDArray[np.int64]) -> NDArray[np.float64]:
     """[N] oxidation numbers of atoms [N] that make up a whole number of formulas; zeros where none balance."""
     found = dict(usual_valences(Composition.from_species(species)))
     return np.array([found.get(int(z), 0.0) for z in species])
-
-
-#: nats by which a balance of whole numbers is preferred to a mean: one is taken wherever it is at all likely.
-_EXACT = 12.0
 
 
 @lru_cache(maxsize=128)

@@ -94,6 +94,7 @@ def _evidence(evidence: Evidence) -> Json:
             "unexplained": evidence.unexplained,
             "misfit": evidence.misfit,
             "freedom": evidence.freedom,
+            "oddness": evidence.oddness,
             "reasons": evidence.reasons,
         }
     )

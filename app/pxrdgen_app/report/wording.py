@@ -83,6 +83,11 @@ def measures(evidence: Evidence) -> tuple[Measure, ...]:
             meaning="peak intensity the structure leaves over or invents, beyond noise",
         ),
         Measure(name="Freedom", value=fixed(evidence.freedom, 2), meaning="free coordinates a line of the pattern"),
+        Measure(
+            name="Oddness",
+            value=fixed(evidence.oddness, 2),
+            meaning="mean cost of bond valences that do not add up; 0 where no oxidation numbers balance",
+        ),
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_crystallography.hydrogen.neighbours import Neighbours
 from pxrdgen_crystallography.hydrogen.valence_deficit import WANTED, bonds, electronegativity
+from pxrdgen_crystallography.lattice.neighbours import Neighbours
 
 FloatArray = NDArray[np.float64]
 

@@ -19,10 +19,10 @@ from pxrdgen_crystallography.hydrogen.donors import (
     look_around,
 )
 from pxrdgen_crystallography.hydrogen.energy import REACH, Site, contact
-from pxrdgen_crystallography.hydrogen.neighbours import Neighbours, find_neighbours
 from pxrdgen_crystallography.hydrogen.search import Found, Holder, search
 from pxrdgen_crystallography.hydrogen.shared import shared_orbits
 from pxrdgen_crystallography.hydrogen.site_symmetry import Orbit, find_orbits
+from pxrdgen_crystallography.lattice.neighbours import Neighbours, find_neighbours
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

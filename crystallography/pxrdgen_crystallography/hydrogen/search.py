@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from pxrdgen_crystallography.hydrogen.energy import Site, hydrogen_energy, hydrogen_slope
-from pxrdgen_crystallography.hydrogen.neighbours import Neighbours
 from pxrdgen_crystallography.hydrogen.site_symmetry import Orbit
+from pxrdgen_crystallography.lattice.neighbours import Neighbours
 
 FloatArray = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_crystallography.hydrogen.neighbours import find_neighbours
+from pxrdgen_crystallography.lattice.neighbours import find_neighbours
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pxrdgen.values.crystal import Crystal
 from pxrdgen_crystallography.bond_valence import REACH, SOFTNESS, bond_length
-from pxrdgen_crystallography.hydrogen.neighbours import Neighbours, find_neighbours
+from pxrdgen_crystallography.lattice.neighbours import Neighbours, find_neighbours
 from pxrdgen_crystallography.symmetry.contacts import covalent_radii
 
 FloatArray = NDArray[np.float64]

@@ -115,8 +115,7 @@ class OrbitContacts:
         usual = torch.as_tensor(usual_contacts(target.elements.numpy()), dtype=torch.float32)
         usual = usual[target.element_of][:, target.element_of]
         atoms = int(target.species.numel())
-        first = (orbits.orbit[1:] != orbits.orbit[:-1]).nonzero().squeeze(1) + 1
-        first = torch.cat([torch.zeros(1, dtype=torch.long), first])
+        first = orbits.first_atoms
         sizes = torch.bincount(orbits.orbit)
         own = first.repeat_interleave(atoms)
         other = torch.arange(atoms).repeat(len(first))

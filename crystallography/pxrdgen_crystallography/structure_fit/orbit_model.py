@@ -81,6 +81,13 @@ class OrbitMap:
         """P."""
         return int(self.linear.shape[2])
 
+    @property
+    def first_atoms(self) -> Tensor:
+        """[orbits] the first atom of each."""
+        begins = torch.ones_like(self.orbit, dtype=torch.bool)
+        begins[1:] = self.orbit[1:] != self.orbit[:-1]
+        return begins.nonzero().squeeze(1)
+
     def coordinates(self, free: Tensor) -> Tensor:
         """[M, N, 3] of free coordinates [M, P]."""
         return torch.einsum("nip,mp->mni", self.linear, free) + self.constant

@@ -124,8 +124,7 @@ class OrbitValences:
 
     def __init__(self, target: IntensityTarget, orbits: OrbitMap) -> None:
         self._bonds = Bonds(target.species, target.valence, target.basis)
-        first = (orbits.orbit[1:] != orbits.orbit[:-1]).nonzero().squeeze(1) + 1
-        first = torch.cat([torch.zeros(1, dtype=torch.long), first])
+        first = orbits.first_atoms
         first = first[self._bonds.counted[first]]
         centre, other = self._bonds.bonded[first].nonzero(as_tuple=True)
         own = first[centre]
