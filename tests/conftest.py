@@ -44,8 +44,10 @@ def line_problem():
     degrees, a share of extinct lines, a filter on hkl [H, 3], angles of foreign lines (``faint`` ones of half a
     percent of the strength), the range's end, what is known.
     """
+    from dataclasses import replace
+
     from pxrdgen.values.cells import CellProblem
-    from pxrdgen.values.instrument import Instrument
+    from pxrdgen.values.instrument import Instrument, Radiation
     from pxrdgen.values.pattern import PowderPattern
     from pxrdgen.values.prepared_pattern import PeakList, PreparedPattern
 
@@ -58,32 +60,45 @@ def line_problem():
         inside = (q > 1e-9) & (q < (2 * np.sin(np.radians(high / 2)) / wavelength) ** 2)
         if keep is not None:
             inside &= keep(hkl)
-        angles = np.unique(np.round(np.degrees(2 * np.arcsin(np.sqrt(q[inside]) * wavelength / 2)), 3))
-        angles = angles[np.diff(angles, prepend=0.0) > 0.05]
-        angles = angles[rng.random(angles.size) >= drop] + zero
-        angles = np.sort(np.concatenate([angles + error * rng.normal(size=angles.size), extra, faint]))
+        every = np.unique(np.round(np.degrees(2 * np.arcsin(np.sqrt(q[inside]) * wavelength / 2)), 5))
+        every = every[rng.random(every.size) >= drop]
+        # lines that are close to the one before are not found apart from it, though they are there
+        apart = np.diff(every, prepend=0.0) > 0.05
+        found = every + zero + error * rng.normal(size=every.size)
+        true = np.concatenate([every + zero, extra, faint])
+        angles = np.sort(np.concatenate([found[apart], extra, faint]))
+        strength = np.concatenate([rng.uniform(0.2, 1.0, size=every.size + len(extra)), np.full(len(faint), 0.005)])
         ones = np.ones(angles.size)
-        area = rng.uniform(0.2, 1.0, size=angles.size)
-        area[np.isin(angles, faint)] = 0.005
+        order = np.argsort(np.concatenate([found[apart], extra, faint]))
+        area = 1e3 * np.concatenate([strength[: every.size][apart], strength[every.size :]])[order]
         grid = np.arange(5.0, high + 0.01, 0.02)
+        width = 0.1 / np.sqrt(8.0 * np.log(2.0))
+        shapes = np.exp(-0.5 * ((grid[:, None] - true) / width) ** 2) / (width * np.sqrt(2.0 * np.pi))
+        background = np.full(grid.size, 100.0)
+        calculated = background + shapes @ (1e3 * strength)
         peaks = PeakList(
             two_theta=angles,
             two_theta_su=max(error, 0.001) * ones,
-            height=10 * area,
+            height=10.0 * area,
             area=area,
-            area_su=0.01 * ones,
+            area_su=10.0 * ones,
             fwhm=0.1 * ones,
             wavelength=wavelength,
         )
-        pattern = PowderPattern(two_theta=grid, intensity=np.ones(grid.size), sigma=np.ones(grid.size))
-        flat = np.zeros(grid.size)
+        counts = rng.poisson(calculated).astype(float)
+        # widths in centidegrees: sigma^2 = w everywhere
+        one_line = Radiation(wavelengths=(wavelength,))
+        instrument = replace(Instrument(), radiation=one_line, u=0.0, v=0.0, w=(100.0 * width) ** 2, x=0.0, y=0.0)
+        pattern = PowderPattern(
+            two_theta=grid, intensity=counts, sigma=np.sqrt(np.maximum(counts, 1.0)), instrument=instrument
+        )
         prepared = PreparedPattern(
             pattern=pattern,
-            background=flat,
-            background_su=flat,
+            background=background,
+            background_su=np.zeros(grid.size),
             peaks=peaks,
-            calculated=flat,
-            instrument=pattern.instrument,
+            calculated=calculated,
+            instrument=instrument,
             noise_source="file",
         )
         return CellProblem(prepared=prepared, **known)

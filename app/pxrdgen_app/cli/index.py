@@ -45,7 +45,7 @@ def command(
     instrument: InstrumentOption = None,
     range_: RangesOption = None,
     exclude: ExcludedOption = None,
-    max_volume: Annotated[float, typer.Option("--max-volume", min=20.0, help="Of the primitive cell, A^3.")] = 1500.0,
+    max_volume: Annotated[float, typer.Option("--max-volume", min=20.0, help="Of the primitive cell, A^3.")] = 3000.0,
     count: Annotated[int, typer.Option("--count", "-n", min=1, max=30, help="Cells listed at most.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of predictors that draw at random.")] = 0,
     spec: Annotated[

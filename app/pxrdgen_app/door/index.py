@@ -28,7 +28,7 @@ def index(
     wavelength: Radiation | str | float | None = None,
     ranges: Sequence[tuple[float, float]] = (),
     exclude: Sequence[tuple[float, float]] = (),
-    max_volume: float = 1500.0,
+    max_volume: float = 3000.0,
     count: int = 10,
     seed: int = 0,
     spec: PipelineSpec | None = None,

@@ -28,7 +28,7 @@ class CellProblem:
     prepared: PreparedPattern
     composition: Composition | None = None
     z: int | None = None
-    max_volume: float = 1500.0
+    max_volume: float = 3000.0
 
 
 @dataclass(frozen=True, kw_only=True)

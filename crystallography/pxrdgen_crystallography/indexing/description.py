@@ -100,7 +100,7 @@ def is_superlattice(larger: FloatArray, smaller: FloatArray, *, most: int = 8, t
     if not 2 <= index <= most or abs(ratio - index) > 3.0 * tolerance * index:
         return 0
     wanted = fingerprint(larger)
-    for form in _sublattices(index):
+    for form in sublattices(index):
         try:
             reduced = UnitCell.from_basis(form @ smaller).niggli()[0].basis
         except CellError:
@@ -121,7 +121,7 @@ def relatives(
     volume = abs(float(np.linalg.det(basis)))
     found = []
     for index in indices:
-        for form in _sublattices(index):
+        for form in sublattices(index):
             for matrix, size in ((form, volume * index), (np.linalg.inv(form.T), volume / index)):
                 if not smallest <= size <= largest:
                     continue
@@ -132,7 +132,7 @@ def relatives(
     return found
 
 
-def _sublattices(index: int) -> list[FloatArray]:
+def sublattices(index: int) -> list[FloatArray]:
     """Hermite normal forms of determinant ``index``."""
     forms: list[FloatArray] = []
     for a in range(1, index + 1):

@@ -23,6 +23,9 @@ _UNSEEN = 4.0
 #: ln(volume / expected) outside which no crystal is expected; 99.5 % of the training crystals lie inside.
 _DENSEST, _LOOSEST = -0.5, 0.9
 
+#: Log density of volumes too small for one formula unit: parts of cells, which the metric alone may well prefer.
+_TOO_SMALL = -30.0
+
 #: Half the central 68 % of Student's t with 2.6 degrees of freedom, in units of its scale.
 _HALF_68 = 1.23
 
@@ -108,15 +111,23 @@ def plausible_z(composition: Composition, volume: float) -> list[tuple[int, floa
     return sorted(((z, weight / total) for z, weight in kept.items()), key=lambda entry: -entry[1])
 
 
+def can_hold(composition: Composition | None, volume: float) -> bool:
+    """Whether a cell of ``volume`` (A^3) is large enough for one formula unit; without a formula every cell is."""
+    return composition is None or math.log(volume / volume_model().mean(composition)) >= _DENSEST
+
+
 def log_volume_density(composition: Composition, volume: float, z: int | None = None) -> float:
     """Log density of ln(volume) of a cell of ``volume`` (A^3), up to a constant; over all Z when ``z`` is left out.
 
-    log sum_Z p(Z) t(ln(volume / (Z V1))), p(Z) as in :func:`plausible_z`, never below what a Z nobody expects gives.
+    log sum_Z p(Z) t(ln(volume / (Z V1))), p(Z) as in :func:`plausible_z`, never below what a Z nobody expects gives
+    but for volumes that are too small for one formula unit.
     """
     model = volume_model()
     one = model.mean(composition)
     if z is not None:
         return model.log_density(math.log(volume / (z * one)))
+    if not can_hold(composition, volume):
+        return _TOO_SMALL
     largest = max(2, math.ceil(volume / one * math.exp(-_DENSEST)))
     total = sum(_Z_COUNTS.values())
     density = sum(

@@ -24,7 +24,7 @@ def cells_of(
     spec: PipelineSpec,
     registry: Registry,
     *,
-    max_volume: float = 1500.0,
+    max_volume: float = 3000.0,
     count: int = 10,
     seed: int = 0,
     progress: Progress | None = None,
