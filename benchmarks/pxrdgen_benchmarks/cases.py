@@ -38,6 +38,7 @@ class Column(StrEnum):
 class Told(StrEnum):
     """What the solver is told beside the pattern."""
 
+    GROUP = "group"
     CELL = "cell"
     Z = "z"
     FORMULA = "formula"
@@ -45,12 +46,12 @@ class Told(StrEnum):
     @property
     def said(self) -> str:
         """In words."""
-        known = {Told.CELL: "formula, Z and cell", Told.Z: "formula and Z, no cell", Told.FORMULA: "the formula alone"}
-        return known[self]
+        known = {Told.GROUP: "formula, Z, cell and space group", Told.CELL: "formula, Z and cell"}
+        return (known | {Told.Z: "formula and Z, no cell", Told.FORMULA: "the formula alone"})[self]
 
     def of(self, question: Question) -> Question:
         """The question without what is not told."""
-        if self is Told.CELL:
+        if self in (Told.GROUP, Told.CELL):
             return question
         return replace(question, cell=None, z=question.z if self is Told.Z else None)
 

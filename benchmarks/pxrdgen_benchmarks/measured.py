@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import spglib
 
 from pxrdgen.errors import DatasetError, OptionError, nearest
+from pxrdgen.values.cell import UnitCell
 from pxrdgen.values.composition import Composition
 from pxrdgen.values.crystal import Crystal
-from pxrdgen_benchmarks.cases import Case
+from pxrdgen_benchmarks.cases import Case, Told
+from pxrdgen_crystallography.space_group_symbols import parse_space_group
 from pxrdgen_crystallography.symmetry.primitive import primitive
 from pxrdgen_files.cif import read_cif
 from pxrdgen_solver.question.question import Question
@@ -50,7 +52,8 @@ class MeasuredCase(Case):
         radiation, _ = radiation_from(self.radiation)
         composition, z = Composition.from_species(self.truth.species).reduced()
         pattern = read_pattern(self.pattern, registry=default_registry(), assumed=radiation)
-        return Question(pattern=pattern, cell=self.truth.cell, composition=composition, z=z)
+        question = Question(pattern=pattern, cell=self.truth.cell, composition=composition, z=z)
+        return with_group(question, self.truth) if self.told is Told.GROUP else question
 
 
 def measured_case(name: str, pattern: Path, structure: Path, radiation: str) -> MeasuredCase:
@@ -74,7 +77,7 @@ def real_cases(folder: Path, *, max_atoms: int, min_atoms: int = 1, disagreeing:
 
     Args:
         max_atoms, min_atoms: in the primitive cell.
-        disagreeing: whether those that do not agree come too.
+        disagreeing: whether those that do not agree come too, or whose reference lacks atoms.
 
     Raises:
         DatasetError: the folder has no index.
@@ -88,9 +91,22 @@ def real_cases(folder: Path, *, max_atoms: int, min_atoms: int = 1, disagreeing:
     kept = [item for item in sized if item["agrees_with_reference"] or disagreeing]
     kept.sort(key=lambda item: (item["atoms_in_primitive_cell"], item["name"]))
     return [
-        measured_case(item["name"], folder / item["pattern"], folder / item["structure"], str(item["radiation"]))
+        measured_case(item["name"], folder / item["pattern"], folder / _structure(item), str(item["radiation"]))
         for item in kept
     ]
+
+
+def _structure(item: dict[str, Any]) -> str:
+    return str(item["structure"] if "structure" in item else item["structures"][0])
+
+
+def with_group(question: Question, truth: Crystal) -> Question:
+    """The question in the conventional cell of its answer, whose space group, in the standard setting, is told."""
+    cell: Any = (truth.basis, truth.frac_coords, truth.species)
+    found: Any = spglib.get_symmetry_dataset(cell, symprec=_SYMPREC)
+    conventional = UnitCell.from_basis(found.std_lattice)
+    z = round((question.z or 1) * conventional.volume / truth.cell.volume)
+    return replace(question, cell=conventional, z=z, space_group=parse_space_group(int(found.number)))
 
 
 def example_case(folder: Path, name: str) -> MeasuredCase:

@@ -27,9 +27,10 @@ class MeasuredData(BaseModel):
     max_atoms: int = Field(default=12, ge=0, description="largest primitive cell of data/real; 0 for none of it")
     min_atoms: int = Field(default=1, ge=1, description="smallest primitive cell of data/real")
     disagreeing: bool = Field(default=False, description="also patterns that do not resemble their reference")
+    large: bool = Field(default=False, description="the minerals of data/field/large instead of data/real")
     limit: int | None = Field(default=None, ge=1, description="patterns of data/real, smallest cells first")
     examples: tuple[str, ...] = Field(default=(), description=f"of the laboratory patterns: {', '.join(EXAMPLES)}")
-    told: Told = Field(default=Told.CELL, description="beside the pattern: the formula, with Z, with Z and the cell")
+    told: Told = Field(default=Told.CELL, description="formula; with Z; with Z and cell; with Z, cell and group")
 
 
 class Measuring(SolveTask):
@@ -41,15 +42,15 @@ class Measuring(SolveTask):
         """The patterns that agree with their reference, then the examples."""
         folder = shared_folder()
         sizes = {"min_atoms": data.min_atoms, "max_atoms": data.max_atoms}
-        real = (
-            real_cases(folder / "real", **sizes, disagreeing=data.disagreeing)[: data.limit] if data.max_atoms else []
-        )
+        real = folder / ("field/large" if data.large else "real")
+        measured = real_cases(real, **sizes, disagreeing=data.disagreeing)[: data.limit] if data.max_atoms else []
         examples = [example_case(folder / "examples", name) for name in data.examples]
-        return [replace(case, told=data.told) for case in (*real, *examples)]
+        return [replace(case, told=data.told) for case in (*measured, *examples)]
 
     def selection(self, data: Any) -> str:
         """Of the patterns, which is not by chance."""
-        real = f"RRUFF and Crystalyze patterns of {data.min_atoms}-{data.max_atoms} atoms, " + (
+        source = "RRUFF" if data.large else "RRUFF and Crystalyze"
+        real = f"{source} patterns of {data.min_atoms}-{data.max_atoms} atoms, " + (
             "all" if data.disagreeing else "only those whose simulation from the reference agrees with the measurement"
         )
         examples = f"the examples {', '.join(data.examples)}, on which the program was tuned"
