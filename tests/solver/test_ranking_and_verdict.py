@@ -180,6 +180,20 @@ def test_higher_symmetries_leave_less_freedom(known: dict[str, Crystal]) -> None
 GOOD = Evidence(gof=1.1, excess=1.01, gap=200.0, shortest_contact=0.95, unexplained=0.001, misfit=0.01, freedom=0.1)
 
 
+def test_coordinates_are_counted_against_the_lines_that_stand_out(
+    decomposed: DecomposedOf, known: dict[str, Crystal]
+) -> None:
+    whole, crystal = decomposed("rutile"), known["rutile"]
+    answer = Ranked(finalist=finalist(crystal, free=3), refinement=refined(crystal, 0.02), score=-100.0)
+    weakest = np.sort(whole.intensity)[-4]
+    noisy = replace(whole, intensity_su=np.where(whole.intensity < weakest, 1.0, 1e-3) * whole.intensity)
+    found = [evidence_for([answer], each, whole.calculated) for each in (whole, noisy)]
+    assert found[1] is not None
+    assert found[1].freedom == pytest.approx(3 / 4)
+    assert found[0] is not None
+    assert found[0].freedom < 3 / 8
+
+
 def test_bond_valences_that_do_not_add_up_are_no_solution_and_said() -> None:
     verdict, reasons = judge(replace(GOOD, oddness=1.8))
     assert verdict is Verdict.PROBABLE

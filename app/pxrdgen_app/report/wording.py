@@ -82,7 +82,7 @@ def measures(evidence: Evidence) -> tuple[Measure, ...]:
             value=percent(evidence.misfit, 1),
             meaning="peak intensity the structure leaves over or invents, beyond noise",
         ),
-        Measure(name="Freedom", value=fixed(evidence.freedom, 2), meaning="free coordinates a line of the pattern"),
+        Measure(name="Freedom", value=fixed(evidence.freedom, 2), meaning="free coordinates a line that stands out"),
         Measure(
             name="Oddness",
             value=fixed(evidence.oddness, 2),

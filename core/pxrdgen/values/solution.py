@@ -71,7 +71,7 @@ class Evidence:
         unexplained: share of the peak intensity that even free line intensities in the cell leave over beyond noise.
         reasons: sentences that say what decided.
         misfit: share of the peak intensity that the structure leaves over, or invents, beyond noise.
-        freedom: free coordinates of the structure over lines of the pattern.
+        freedom: free coordinates of the structure over lines that stand out from the noise.
         oddness: mean cost of its bond valences, 0 where none are known.
     """
 

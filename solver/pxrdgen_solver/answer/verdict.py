@@ -20,6 +20,8 @@ FloatArray = NDArray[np.float64]
 
 #: differences below this many standard deviations of a window are noise.
 NOISE = 2.0
+#: standard deviations from which on a line stands out from the noise.
+SEEN = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +72,14 @@ CHECKS = (
         upper=True,
         sentence="{value:.1%} of the intensity fits no reflection of the cell",
     ),
+    # 144 of 146 training crystals of 3-40 atoms, perturbed, keep it by their true structures; of ten measured patterns
+    # of 21-52 atoms called 'solved' without it, the seven right ones lie at 0.06-0.30, the three wrong ones at 0.47-2.0
     _Check(
         name="freedom",
-        solved=0.2,
-        probable=0.8,
+        solved=0.35,
+        probable=1.0,
         upper=True,
-        sentence="{value:.2f} free coordinates a line of the pattern: it could fit by numbers",
+        sentence="{value:.2f} free coordinates a line that stands out from the noise: it could fit by numbers",
     ),
     # of the first finalists of 39 training crystals of 14-40 atoms, 26 of 26 right ones and 4 of 13 others keep it
     _Check(
@@ -110,9 +114,14 @@ def evidence_for(ranking: Sequence[Ranked], decomposition: Decomposition, observ
         shortest_contact=shortest_contacts(best.refinement.crystal),
         unexplained=misfit_share(fitted, decomposition),
         misfit=misfit_share(curves, decomposition) if curves is not None else math.inf,
-        freedom=best.finalist.free / max(len(decomposition.lines), 1),
+        freedom=best.finalist.free / max(lines_seen(decomposition), 1),
         oddness=chemistry_of(best.finalist, best.refinement.crystal)[1],
     )
+
+
+def lines_seen(decomposition: Decomposition) -> int:
+    """How many lines of the cell stand out from the noise."""
+    return int(np.count_nonzero(decomposition.intensity > SEEN * decomposition.intensity_su))
 
 
 def misfit_share(curves: ProfileCurves, decomposition: Decomposition) -> float:
