@@ -16,6 +16,7 @@ from pxrdgen.values.solution import Candidate, Solution
 from pxrdgen_crystallography.one_thread import one_thread
 from pxrdgen_crystallography.preparation import prepare
 from pxrdgen_crystallography.scattering.radiation import check_radiation
+from pxrdgen_solver.answer.group_rivals import say_space_group
 from pxrdgen_solver.answer.ranking import ranked, without_twins
 from pxrdgen_solver.answer.solution import solution_candidate
 from pxrdgen_solver.answer.verdict import evidence_for, judge
@@ -100,7 +101,8 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
     finalists = [finalist for attempt in attempts for finalist in attempt.finalists]
     refinements = [refinement for attempt in attempts for refinement in attempt.refinements]
     information = max((attempt.information for attempt in attempts), key=lambda each: each.points)
-    ranking = without_twins(ranked(finalists, refinements, information))
+    every = ranked(finalists, refinements, information)
+    ranking = without_twins(every)
     best = owner[id(ranking[0].finalist)] if ranking else attempts[0]
     candidates: list[Candidate] = [
         solution_candidate(entry, owner[id(entry.finalist)].posed.problem) for entry in ranking[: settings.refine_best]
@@ -108,7 +110,7 @@ def _rank_and_judge(attempts: Sequence[Attempt], prepared: PreparedPattern, sett
     evidence = evidence_for(ranking, best.posed.decomposition, prepared.pattern.intensity)
     verdict, reasons = judge(evidence)
     if evidence is not None:
-        evidence = replace(evidence, reasons=reasons)
+        evidence = replace(evidence, reasons=(*reasons, *say_space_group(every)))
     decomposition = best.posed.decomposition
     notes = (note for attempt in attempts for note in attempt.posed.problem.notes)
     return Solution(
