@@ -56,8 +56,8 @@ def command(
     """Find the unit cell behind a powder pattern.
 
     Cells are ranked by how much better than chance they explain the peak positions, for the lines they calculate and
-    the parameters they leave free. Exit codes: 0 at least one cell, 2 bad input or too few peaks, 3 nothing explains
-    the peaks better than chance.
+    the parameters they leave free, and by fits to the whole pattern. Hard patterns take a minute or two.
+    Exit codes: 0 at least one cell, 2 bad input or too few peaks, 3 nothing explains the peaks better than chance.
 
     Examples:
 

@@ -15,9 +15,8 @@ from pxrdgen.values.cells import CellAnswer, CellHypothesis, CellProblem
 from pxrdgen_crystallography.indexing.description import is_superlattice, relatives
 from pxrdgen_crystallography.indexing.judge import JudgedLattice, judge_cells, without_repeats
 from pxrdgen_crystallography.indexing.lines import ObservedLines, problem_lines
-from pxrdgen_crystallography.lattice.bravais import volume_of_form
 from pxrdgen_crystallography.lattice.volume_prior import log_volume_prior
-from pxrdgen_solver.indexing.by_pattern import judge_by_pattern
+from pxrdgen_solver.indexing.by_pattern import judge_by_pattern, volume_of
 from pxrdgen_solver.indexing.present import hypothesis_of
 from pxrdgen_solver.progress import Progress, report_to_nobody
 
@@ -98,9 +97,7 @@ def find_cells(
 
 
 def _score(entry: JudgedLattice, problem: CellProblem) -> float:
-    lattice = entry.description.lattice
-    volume = float(volume_of_form(entry.description.parameters @ lattice.free)) / lattice.lattice_points
-    return entry.weight + log_volume_prior(volume, problem.composition, problem.z)
+    return entry.weight + log_volume_prior(volume_of(entry), problem.composition, problem.z)
 
 
 def _answer(
